@@ -1,0 +1,94 @@
+"""What every family of models declares: its hyperparameters, where it comes from, and how it is built."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from coterie.models.network import Network
+from coterie.models.output import Output
+from coterie.models.preparation import TablePreparation
+from coterie.spec import Spec, choice
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """What of a table fixes shapes: which numeric inputs have an indicator, codes per category input."""
+
+    indicator: tuple[bool, ...]
+    cardinality: tuple[int, ...]
+
+    @property
+    def prepared(self) -> int:
+        """Numbers a row after preparation."""
+        return len(self.indicator) + sum(self.indicator)
+
+
+@dataclass(frozen=True)
+class Family(Spec, ABC):
+    """A kind of model: a frozen, typed set of hyperparameters and a way to build the network.
+
+    A new family is one file with one subclass and one line in `catalogue.py`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+
+    @abstractmethod
+    def network(self, shape: TableShape, task: str, outputs: int) -> Network:
+        """A fresh network with initial weights, drawn from PyTorch's own generator (seeded by the caller).
+
+        outputs: classes (2 for binary), labels or targets.
+        """
+
+    @classmethod
+    def advice(cls, task: str) -> dict[str, Any]:
+        """Settings of the recipe that suit this family better than the recipe's own defaults."""
+        return {}
+
+    @classmethod
+    def searched(cls, task: str) -> tuple[str, ...]:
+        """The settings of the recipe that a search over this family varies, beside the family's own."""
+        return ("lr", "weight_decay")
+
+
+@dataclass(frozen=True)
+class TableFamily(Family):
+    """A family for tables: it is given one vector a row and needs to say no more than what follows."""
+
+    impute: str = choice("median", ("median", "mean"), help="what stands for a missing number, and the centre")
+    categories: str = choice(
+        "auto",
+        ("auto", "onehot", "embedding"),
+        help="categories as one-hot vectors, as learned ones, or by size: learned above 12 codes",
+    )
+
+    @abstractmethod
+    def body(self, width: int, outputs: int) -> nn.Module:
+        """From (B, width) to raw outputs (B, outputs)."""
+
+    def network(self, shape: TableShape, task: str, outputs: int) -> Network:
+        from coterie.models.layers import Columns
+
+        prepare = TablePreparation(shape.indicator, self.impute)
+        embed_above = {"auto": 12, "onehot": math.inf, "embedding": 0}[self.categories]
+        columns = Columns(shape.prepared, shape.cardinality, embed_above)
+        raw = 1 if task == "binary" else outputs
+        return Network(prepare, Stack(columns, self.body(columns.width, raw)), Output(task, outputs))
+
+
+class Stack(nn.Module):
+    """Columns joined into a vector, then the family's own part."""
+
+    def __init__(self, columns: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.columns = columns
+        self.head = head
+
+    def forward(self, prepared: dict[str, Tensor]) -> Tensor:
+        return self.head(self.columns(prepared))

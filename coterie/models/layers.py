@@ -1,0 +1,143 @@
+"""Layers that PyTorch lacks or that a cohort needs otherwise.
+
+They see one ordinary batch. What differs a step is handed in by the engine through buffers: the `key` of
+a keyed layer (its random numbers), the `present` rows of a masked one (rows that are not padding).
+
+B batch, D features.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from coterie.randomness import keep_mask
+
+
+class Keyed(nn.Module):
+    """A layer that draws random numbers in training; the step refreshes `key`, an int64 scalar."""
+
+    key: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("key", torch.zeros((), dtype=torch.int64), persistent=False)
+
+
+class Masked(nn.Module):
+    """A layer whose statistics must leave padding out; the step refreshes `present` (B,) of 0 and 1."""
+
+    present: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("present", torch.ones(()), persistent=False)
+
+
+class Dropout(Keyed):
+    """Zeroes each unit with probability `rate` in training and scales the rest by 1/(1−rate).
+
+    Srivastava et al., "Dropout", 2014. The rate is a buffer, so that it may differ between members.
+    """
+
+    rate: Tensor
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.register_buffer("rate", torch.tensor(float(rate)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        keep = keep_mask(self.key, tuple(x.shape), self.rate)
+        return torch.where(keep, x / (1 - self.rate), 0.0)
+
+
+class BatchNorm(Masked):
+    """Batch normalisation over rows (Ioffe & Szegedy, 2015), with `torch.nn.BatchNorm1d`'s arithmetic.
+
+    In training: mean and biased variance of the present rows; running statistics follow with `momentum`
+    and the unbiased variance. A batch of one row has no variance: it is normalised by running statistics.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, features: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(features))
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.register_buffer("running_mean", torch.zeros(features))
+        self.register_buffer("running_var", torch.ones(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return self._normalise(x, self.running_mean, self.running_var)
+        rows = self.present.to(x.dtype).expand(x.shape[0])[:, None]
+        count = rows.sum()
+        mean = (x * rows).sum(0) / count.clamp_min(1)
+        var = ((x - mean).square() * rows).sum(0) / count.clamp_min(1)
+        several = count > 1
+        unbiased = var * count / (count - 1).clamp_min(1)
+        pace = torch.where(several, self.momentum, 0.0)
+        out = self._normalise(
+            x, torch.where(several, mean, self.running_mean), torch.where(several, var, self.running_var)
+        )
+        # assigned, not changed in place: the engine reads the new statistics back after the step
+        self.running_mean = torch.lerp(self.running_mean, mean.detach(), pace)
+        self.running_var = torch.lerp(self.running_var, unbiased.detach(), pace)
+        return out
+
+    def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+        return (x - mean) * (torch.rsqrt(var + self.eps) * self.weight) + self.bias
+
+
+class Columns(nn.Module):
+    """Joins a table's prepared inputs into one vector a row: numbers as they are, categories encoded.
+
+    numeric: how many prepared numbers; cardinality: codes of each category input;
+    embed_above: categories with more codes than this become learned vectors, the others one-hot.
+    In: {"numeric": (B, F), "category": (B, C) int64}. Out: (B, `width`).
+    """
+
+    def __init__(self, numeric: int, cardinality: tuple[int, ...], embed_above: float) -> None:
+        super().__init__()
+        self.hot = [c for c, codes in enumerate(cardinality) if codes <= embed_above]
+        self.dense = [c for c, codes in enumerate(cardinality) if codes > embed_above]
+        starts, self.hot_width = [], 0
+        for c in self.hot:
+            starts.append(self.hot_width)
+            self.hot_width += cardinality[c]
+        self.register_buffer("starts", torch.tensor(starts, dtype=torch.int64), persistent=False)
+        # the width of an embedding: fastai's rule of thumb, 1.6·n^0.56, at most 32
+        self.embeddings = nn.ModuleList(
+            nn.Embedding(cardinality[c], min(32, round(1.6 * cardinality[c] ** 0.56))) for c in self.dense
+        )
+        for table in self.embeddings:
+            nn.init.normal_(table.weight, std=table.embedding_dim**-0.5)
+        self.width = numeric + self.hot_width + sum(table.embedding_dim for table in self.embeddings)
+
+    def forward(self, prepared: dict[str, Tensor]) -> Tensor:
+        numeric, codes = prepared["numeric"], prepared["category"]
+        parts = [numeric]
+        if self.hot:
+            places = codes[:, self.hot] + self.starts
+            hot = torch.zeros(numeric.shape[0], self.hot_width, dtype=numeric.dtype, device=numeric.device)
+            parts.append(hot.scatter(1, places, 1.0))
+        for c, table in zip(self.dense, self.embeddings, strict=True):
+            parts.append(table(codes[:, c]))
+        return torch.cat(parts, dim=-1) if len(parts) > 1 else numeric
+
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}

@@ -1,0 +1,67 @@
+"""The multi-layer perceptron: hidden layers of affine maps and activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from coterie.models.family import TableFamily
+from coterie.models.layers import ACTIVATIONS, BatchNorm, Dropout
+from coterie.spec import choice, flag, linear, number, options, widths
+
+
+@dataclass(frozen=True)
+class MLP(TableFamily):
+    """Hidden layers, each affine → normalisation → activation → dropout, then an affine output layer.
+
+    With `residual`, a layer whose input is as wide as its output adds the input back to its result.
+
+    Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", 1986.
+    """
+
+    name = "mlp"
+    title = "Multi-layer perceptron"
+    source = "Rumelhart, Hinton & Williams 1986"
+
+    hidden: tuple[int, ...] = widths(
+        (128, 128),
+        high=65536,
+        search=options((128, 128), (256,), (64, 64), (128, 128, 128), (256, 256), (64,), (32, 32)),
+        help="units of each hidden layer, first to last",
+    )
+    activation: str = choice(
+        "relu", tuple(ACTIVATIONS), search=options("relu", "silu", "gelu", "tanh"), help="what follows each layer"
+    )
+    dropout: float = number(0.1, low=0, high=0.95, search=linear(0.0, 0.5), help="share of hidden units dropped")
+    norm: str = choice("none", ("none", "batch", "layer"), help="normalisation before the activation")
+    residual: bool = flag(False, help="add a layer's input to its result where the widths agree")
+
+    def body(self, width: int, outputs: int) -> nn.Module:
+        layers: list[nn.Module] = []
+        for units in self.hidden:
+            layers.append(Block(width, units, self))
+            width = units
+        return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+class Block(nn.Module):
+    """One hidden layer, (B, width) → (B, units); He's initialisation for rectifiers, Xavier's otherwise."""
+
+    def __init__(self, width: int, units: int, family: MLP) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, units)
+        if family.activation in ("relu", "leaky_relu", "elu", "gelu", "silu"):
+            nn.init.kaiming_normal_(self.linear.weight, nonlinearity="relu")
+        else:
+            nn.init.xavier_normal_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        norms = {"none": nn.Identity, "batch": BatchNorm, "layer": nn.LayerNorm}
+        self.norm = norms[family.norm](units)
+        self.activation = ACTIVATIONS[family.activation]()
+        self.dropout = Dropout(family.dropout)
+        self.adds = family.residual and width == units
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.dropout(self.activation(self.norm(self.linear(x))))
+        return x + out if self.adds else out

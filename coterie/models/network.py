@@ -1,0 +1,34 @@
+"""A whole member: preparation, the family's own network, and the output layer."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from coterie.models.output import Output
+
+
+class Network(nn.Module):
+    """Raw inputs of a batch in, answers out; `raw` stops before the output layer, for losses.
+
+    inputs: a dict of tensors with a leading batch axis; out: see `Output`.
+    """
+
+    def __init__(self, prepare: nn.Module, body: nn.Module, output: Output) -> None:
+        super().__init__()
+        self.prepare = prepare
+        self.body = body
+        self.output = output
+
+    @property
+    def task(self) -> str:
+        return self.output.task
+
+    def raw(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Logits, or standardised values: (B, K), (B, 1) for binary."""
+        return self.body(self.prepare(inputs))
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return self.output(self.raw(inputs))
+
+    def standardise(self, target: Tensor) -> Tensor:
+        return self.output.standardise(target)

@@ -1,0 +1,47 @@
+"""From what a network computes to what a person asked for: probabilities, or values in their own unit.
+
+B batch, K outputs. Raw: (B, 1) for binary, else (B, K).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Output(nn.Module):
+    """The last layer, without parameters: what it knows was fitted on a member's training rows.
+
+    Binary: (B, 2) probabilities, the positive class second; multiclass: (B, K) by softmax; multilabel:
+    (B, K) by sigmoids; regression: values · scale + center, the mean and deviation of training targets.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, task: str, outputs: int) -> None:
+        super().__init__()
+        self.task = task
+        if task == "regression":
+            self.register_buffer("center", torch.zeros(outputs))
+            self.register_buffer("scale", torch.ones(outputs))
+
+    def fit(self, target: Tensor) -> None:
+        """Sets the unit of regression from training targets (N, K)."""
+        if self.task == "regression":
+            values = target.double()
+            scale = values.std(0, correction=0)
+            self.center.copy_(values.mean(0))
+            self.scale.copy_(torch.where(scale > 1e-6 * values.abs().amax(0).clamp_min(1e-30), scale, 1.0))
+
+    def standardise(self, target: Tensor) -> Tensor:
+        return (target - self.center) / self.scale
+
+    def forward(self, raw: Tensor) -> Tensor:
+        if self.task == "regression":
+            return raw * self.scale + self.center
+        if self.task == "multiclass":
+            return raw.softmax(-1)
+        if self.task == "multilabel":
+            return raw.sigmoid()
+        return torch.cat([(-raw).sigmoid(), raw.sigmoid()], dim=-1)

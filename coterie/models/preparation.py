@@ -1,0 +1,69 @@
+"""Preparation as a layer: imputation, indicators and scaling with what a member's own training rows say.
+
+It takes raw inputs, NaN for missing, so that no fold leaks into another and a saved model needs nothing
+beside itself. Category codes pass through: the vocabulary fixes shapes and is made once a study.
+
+N rows, B batch, F numeric inputs, I ≤ F of them with an indicator, C category inputs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CLIP = 10.0  # standard deviations at which a value is held
+
+
+class TablePreparation(nn.Module):
+    """Raw columns in, finite numbers of ordinary size out.
+
+    A number becomes (x − centre) / scale, held within ±10; a missing one becomes the centre, 0, and where
+    the study saw missing values an indicator of 1 says so. Centre: the median or the mean of the training
+    rows. Scale: their standard deviation after values beyond ten interquartile ranges of the median are
+    held there, so that one mistyped 10³⁰ does not flatten the column; 1 for a constant.
+
+    In: {"numeric": (B, F) with NaN, "category": (B, C)}. Out: {"numeric": (B, F + I), "category": (B, C)}.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, indicator: tuple[bool, ...], impute: str) -> None:
+        super().__init__()
+        self.impute = impute
+        self.indicated = [i for i, wanted in enumerate(indicator) if wanted]
+        self.width = len(indicator) + len(self.indicated)
+        self.register_buffer("center", torch.zeros(len(indicator)))
+        self.register_buffer("scale", torch.ones(len(indicator)))
+
+    def fit(self, numeric: Tensor) -> None:
+        """Sets the statistics from training rows (N, F), one column at a time to bound memory."""
+        for f in range(numeric.shape[1]):
+            x = numeric[:, f].double()
+            x = x[x.isfinite()]
+            if not len(x):
+                continue
+            ordered = x.sort().values
+            low, middle, high = (_quantile(ordered, q) for q in (0.25, 0.5, 0.75))
+            reach = 10 * (high - low)
+            held = ordered.clamp(middle - reach, middle + reach) if reach > 0 else ordered
+            center = middle if self.impute == "median" else held.mean()
+            scale = (held - held.mean()).square().mean().sqrt()
+            rounding = 1e-6 * max(held.abs().max().item(), 1e-30)  # below it, a spread is float32 noise
+            self.center[f] = center
+            self.scale[f] = scale if scale > rounding else 1.0
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        raw = inputs["numeric"]
+        x = ((raw - self.center) / self.scale).nan_to_num(nan=0.0).clamp(-CLIP, CLIP)
+        if self.indicated:
+            x = torch.cat([x, raw[:, self.indicated].isnan().to(x.dtype)], dim=-1)
+        return {"numeric": x, "category": inputs["category"]}
+
+
+def _quantile(ordered: Tensor, q: float) -> Tensor:
+    """Linear interpolation between order statistics; `torch.quantile` refuses more than 16M values."""
+    place = q * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return torch.lerp(ordered[below], ordered[above], place - below)

@@ -1,0 +1,51 @@
+"""Losses per row: what a wrong answer costs, before averaging.
+
+Each takes raw outputs and targets of one batch and returns a loss per row, so that weights and padding
+can be applied by whoever averages. Targets of regression are standardised (see `models/output.py`).
+
+B batch, K outputs. Raw outputs: (B, K) logits, (B, 1) for binary; regression: (B, K) standardised values.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber")
+
+
+def categorical_cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
+    """−Σ q log p with q = (1−ε)·one-hot + ε/K; target (B,) int64, smoothing ε (). Returns (B,).
+
+    Label smoothing: Szegedy et al., "Rethinking the Inception Architecture", 2016.
+    """
+    log_p = F.log_softmax(logits, dim=-1)
+    true = log_p.gather(-1, target[:, None]).squeeze(-1)
+    return -(1 - smoothing) * true - smoothing * log_p.mean(-1)
+
+
+def binary_cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
+    """Mean over K of the cross-entropy of K yes-or-no outputs; target (B, K) of 0 and 1. Returns (B,).
+
+    Smoothed as two classes would be: q = (1−ε)·t + ε/2.
+    """
+    q = target * (1 - smoothing) + smoothing / 2
+    return (F.softplus(logits) - q * logits).mean(-1)
+
+
+def squared(values: Tensor, target: Tensor) -> Tensor:
+    """Squared error, mean over K; (B, K) both. Returns (B,)."""
+    return (values - target).square().mean(-1)
+
+
+def absolute(values: Tensor, target: Tensor) -> Tensor:
+    """Absolute error, mean over K; (B, K) both. Returns (B,)."""
+    return (values - target).abs().mean(-1)
+
+
+def huber(values: Tensor, target: Tensor, delta: Tensor) -> Tensor:
+    """½e² within δ, δ(|e|−½δ) beyond (Huber, 1964), mean over K. Returns (B,)."""
+    error = (values - target).abs()
+    near = torch.minimum(error, delta)
+    return (near * (error - near / 2)).mean(-1)

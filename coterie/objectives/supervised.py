@@ -1,0 +1,90 @@
+"""Supervised learning: a batch with targets in, one loss out.
+
+B batch, K outputs. A batch is a dict: the network's inputs under their names, "target", "weight" (B,)
+and "present" (B,), which is 0 for rows that only pad the batch: they enter neither loss nor gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from coterie.objectives import losses
+
+
+class Network(Protocol):
+    """What an objective asks of a network."""
+
+    task: str
+
+    def raw(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Logits, or standardised values (B, K)."""
+
+    def standardise(self, target: Tensor) -> Tensor:
+        """Targets of regression in the unit of `raw`."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+class Supervised(nn.Module):
+    """Mean loss of a network over the rows of a batch, plus L1 and L2 penalties on its weights.
+
+    network: what the loss is of; see `Network`.
+    loss: a name of `losses.LOSSES`; "auto" is cross-entropy for classes, squared error for values.
+    numbers: "label_smoothing", "huber_delta", "l1", "l2" by name.
+    class_weight: (K,) factor of each class, or None.
+    penalties: those of "l1" and "l2" that count; the others are not even computed.
+
+    The penalties are l1·Σ|w| and l2·Σw² over weights (parameters with two or more axes); biases and
+    the gains of normalisations are free.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: str,
+        numbers: dict[str, float],
+        class_weight: Tensor | None = None,
+        penalties: tuple[str, ...] = ("l1", "l2"),
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.task = network.task
+        self.loss = loss if loss != "auto" else ("mse" if self.task == "regression" else "cross_entropy")
+        for name in ("label_smoothing", "huber_delta", "l1", "l2"):
+            self.register_buffer(name, torch.tensor(numbers[name]))
+        self.register_buffer("class_weight", class_weight)
+        self.penalties = penalties
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        raw = self.network.raw(batch)
+        target, weight = batch["target"], batch["weight"] * batch["present"]
+        if self.class_weight is not None:
+            weight = weight * self.class_weight[target]
+        rows = self._per_row(raw, target)
+        # where, not a product alone: a padded row may hold an infinite loss, and 0·inf is not 0
+        rows = torch.where(weight > 0, rows, 0.0)
+        loss = (rows * weight).sum() / weight.sum().clamp_min(1e-30)
+        weights = [p for p in self.network.parameters() if p.ndim > 1]
+        if "l1" in self.penalties:
+            loss = loss + self.l1 * sum(w.abs().sum() for w in weights)
+        if "l2" in self.penalties:
+            loss = loss + self.l2 * sum(w.square().sum() for w in weights)
+        return loss
+
+    def _per_row(self, raw: Tensor, target: Tensor) -> Tensor:
+        if self.task == "multiclass":
+            return losses.categorical_cross_entropy(raw, target, self.label_smoothing)
+        if self.task == "binary":
+            return losses.binary_cross_entropy(raw, target[:, None].to(raw.dtype), self.label_smoothing)
+        if self.task == "multilabel":
+            return losses.binary_cross_entropy(raw, target, self.label_smoothing)
+        target = self.network.standardise(target)
+        if self.loss == "mae":
+            return losses.absolute(raw, target)
+        if self.loss == "huber":
+            return losses.huber(raw, target, self.huber_delta)
+        return losses.squared(raw, target)

@@ -1,0 +1,84 @@
+"""Random numbers as a pure function of (seed, step, site, position).
+
+Nothing here has a state. A *key* is a 32-bit integer made from a member's seed by folding in words
+(the step, the site in the network); `bits(key, n)` gives that key's n numbers, one a position. A member's
+numbers therefore do not depend on who else is in its cohort, on when it was resumed, or on the device.
+
+The hash is a 32-bit multiply-xorshift mixer with the constants found by C. Wellons' search
+("Prospecting for hash functions", 2018). It is computed in 64-bit integers with both multipliers below
+2³¹, so that no product passes 2⁶³: signed overflow is undefined in the C++ that compilers generate,
+and would give other bits compiled than eager. The same lines serve Python integers and tensors.
+
+Shapes: key () or, lifted, (M,); positions n; results (*shape).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+Integer = TypeVar("Integer", int, Tensor)
+
+MASK = 0xFFFFFFFF
+_FIRST, _SECOND, _STEP = 0x21F0AAAD, 0x735A2D97, 0x1E3779B1
+
+
+def mix(x: Integer) -> Integer:
+    """Scrambles integers in [0, 2³²): every output bit depends on every input bit."""
+    x = x ^ (x >> 16)
+    x = (x * _FIRST) & MASK
+    x = x ^ (x >> 15)
+    x = (x * _SECOND) & MASK
+    return x ^ (x >> 15)
+
+
+def fold(key: Integer, word: Integer | int) -> Integer:
+    """The key for one more word: a step, a site, a fold, a seed. Words below 2³² give distinct keys.
+
+    >>> fold(fold(7, 1), 2) != fold(fold(7, 2), 1)
+    True
+    """
+    return mix((mix(key) + ((word * _STEP) & MASK)) & MASK)
+
+
+def site(name: str) -> int:
+    """A word for a name (a module's path): the same on every machine and in every run."""
+    word = len(name)
+    for byte in name.encode():
+        word = mix(word ^ (byte * 0x01000193 & MASK))
+    return word
+
+
+def bits(key: Tensor, n: int) -> Tensor:
+    """n random 32-bit integers (…, n) int64 of keys (…, 1) or (): position i gets a hash of (key, i)."""
+    position = torch.arange(n, device=key.device)
+    x = position ^ key
+    x = x ^ (x >> 16)
+    x = (x * _FIRST) & MASK
+    x = x ^ (x >> 15) ^ key  # the key enters twice: else two keys would give the same numbers, reordered
+    x = (x * _SECOND) & MASK
+    return x ^ (x >> 15)
+
+
+def keep_mask(key: Tensor, shape: tuple[int, ...], drop: Tensor) -> Tensor:
+    """A boolean mask of the shape, False with probability `drop` () to within 2⁻¹⁶; key ().
+
+    Each hash serves two positions, one with each half of its bits: masks are drawn at every step.
+    """
+    size = math.prod(shape)
+    drawn, limit = bits(key, -(-size // 2)), (drop * 65536).long()
+    return torch.cat([(drawn & 0xFFFF) >= limit, (drawn >> 16) >= limit])[:size].reshape(shape)
+
+
+def permutation(key: Tensor, n: Tensor | int, size: int) -> Tensor:
+    """The numbers 0…n−1 in random order, then n…size−1 as they are: (…, size) int64, n <= size.
+
+    Positions sorted by their hash, ties by position: the order of a member with n rows is the same
+    whatever the size to which its neighbours pad it. key and n: () or (…, 1).
+    """
+    position = torch.arange(size, device=key.device)
+    order = torch.where(position < n, bits(key, size), MASK + 1)
+    return torch.sort(order, stable=True).indices
