@@ -1,0 +1,1 @@
+"""Files and frames → Dataset: reading, roles, schema, encoding, splits, warnings."""

@@ -1,0 +1,156 @@
+"""Table → Dataset, exactly as the schema says: the same cell is the same number today and in a year.
+
+N rows, F numeric inputs, C category inputs, K labels or values.
+"""
+
+import numpy as np
+import polars as pl
+import torch
+
+from coterie.data.dataset import Dataset
+from coterie.data.dates import features, seconds
+from coterie.data.roles import find_column, listed
+from coterie.data.schema import Column, Schema, Target
+from coterie.data.table import Table
+from coterie.data.targets import target_values
+from coterie.data.values import numbers, says_missing, truth, words
+from coterie.errors import DataError
+
+
+def encode(table: Table, schema: Schema, rows: np.ndarray | None = None, with_target: bool = True) -> Dataset:
+    """The rows of a table as tensors, in the order of `rows` (all of them when None).
+
+    Any table with the schema's features will do, whatever its types and however many columns more it
+    has: numbers that cannot be read are NaN, unseen categories have an index of their own. Raises
+    DataError when features or the target are missing, or a row has no target or one of an unknown class
+    (`usable_rows` finds those that have one).
+
+    >>> from coterie.data.schema import Column
+    >>> schema = Schema.of([Column("size", "numeric", "feature")], None)
+    >>> encode(Table(pl.DataFrame({"size": ["1", "?"]}), "t", "a frame", ""), schema).inputs["numeric"]
+    tensor([[1.],
+            [nan]])
+    """
+    frame = table.frame
+    present = set(frame.columns)
+    absent = [column.name for column in schema.features if column.name not in present]
+    if absent:
+        if len(absent) == 1:
+            find_column(table, absent[0], "The feature")
+        raise DataError(
+            f"'{table.name}' must have every column that the model was trained on.",
+            given=f"a table without {listed(absent)}",
+            fix="Add them; a value that is not known may be left empty.",
+        )
+    take = np.arange(frame.height) if rows is None else np.asarray(rows, dtype=np.int64)
+    whole = len(take) == frame.height and bool((take == np.arange(len(take))).all())
+
+    def cells(name: str) -> pl.Series:
+        return frame[name] if whole else frame[name].gather(take)
+
+    numeric = np.empty((len(take), len(schema.numeric)), dtype=np.float32)
+    category = np.empty((len(take), len(schema.category)), dtype=np.int64)
+    f = c = 0
+    for column in schema.features:
+        series = cells(column.name)
+        if column.kind == "category":
+            category[:, c] = category_codes(series, column)
+            c += 1
+        elif column.kind == "datetime":
+            parts = features(_array(seconds(series, column.format)), column.origin or 0.0)
+            for part in column.parts:
+                numeric[:, f] = parts[part]
+                f += 1
+        else:
+            boolean = column.kind == "boolean"
+            numeric[:, f] = _array(truth(series)) if boolean else numbers(series, column.missing)
+            f += 1
+    assert (f, c) == (len(schema.numeric), len(schema.category))
+
+    target = None
+    if with_target and schema.target is not None:
+        target = _target(table, [cells(find_column(table, n, "The target")) for n in schema.target.names],
+                         schema.target, take)  # fmt: skip
+    weights = [column.name for column in schema.columns if column.role == "weight"]
+    weight = None
+    if with_target and weights and weights[0] in present:
+        weight = torch.from_numpy(_weights(cells(weights[0])))
+    inputs = {"numeric": torch.from_numpy(numeric), "category": torch.from_numpy(category)}
+    return Dataset(schema, inputs, target, weight, take.astype(np.int64))
+
+
+def usable_rows(table: Table, schema: Schema) -> tuple[np.ndarray, list[str]]:
+    """The rows of a later table that have a target to judge by, and what was left out, in sentences.
+
+    Raises DataError when there is no target column, no such row, or a class the model does not know.
+    """
+    target = schema.target
+    assert target is not None
+    y, unknown = target_values(
+        [table.frame[find_column(table, n, "The target")] for n in target.names], target
+    )
+    _refuse_unknown(unknown, target)
+    good = y >= 0 if y.ndim == 1 else ~np.isnan(y).any(axis=1)
+    if not good.any():
+        raise DataError(
+            "At least one row must have its target.",
+            given=f"no such row of {len(good)} in '{table.source}'",
+            fix="Fill in the target, or use predict, which needs none.",
+        )
+    lost = int((~good).sum())
+    notes = [f"{lost} of {len(good)} rows have no usable target and are left out."] if lost else []
+    return np.flatnonzero(good), notes
+
+
+def category_codes(series: pl.Series, column: Column) -> np.ndarray:
+    """(N,) int64: index in the vocabulary; its length for unseen values, one more for missing ones."""
+    unseen = len(column.vocabulary)
+    text = words(series, as_number=column.format == "number")
+    index = text.replace_strict(
+        list(column.vocabulary), list(range(unseen)), default=None, return_dtype=pl.Int64
+    )
+    if index.null_count() == 0:
+        return index.to_numpy()
+    missing = says_missing(text)
+    codes = [code for code in column.missing if code not in column.vocabulary]
+    if codes:
+        missing |= text.is_in(codes).fill_null(True)
+    elsewhere = np.where(missing.to_numpy(), unseen + 1, unseen)
+    return np.where(index.is_null().to_numpy(), elsewhere, index.fill_null(0).to_numpy())
+
+
+def _array(series: pl.Series) -> np.ndarray:
+    return series.to_numpy().astype(np.float64, copy=False)
+
+
+def _weights(series: pl.Series) -> np.ndarray:
+    values = numbers(series)
+    if not (values >= 0).all():
+        raise DataError(
+            f"Weights in '{series.name}' must be finite numbers of at least 0.",
+            given=f"{int((~(values >= 0)).sum())} rows whose weight is negative, missing or no number",
+            fix="Correct these rows.",
+        )
+    return values.astype(np.float32)
+
+
+def _refuse_unknown(unknown: np.ndarray, target: Target) -> None:
+    if len(unknown):
+        raise DataError(
+            f"A class must be one that the model was trained on: {listed(target.classes)}.",
+            given=f"{listed(unknown.tolist(), 5)} in '{target.names[0]}'",
+            fix="Correct these labels, or leave these rows out.",
+        )
+
+
+def _target(table: Table, columns: list[pl.Series], target: Target, take: np.ndarray) -> torch.Tensor:
+    y, unknown = target_values(columns, target)
+    _refuse_unknown(unknown, target)
+    bad = y < 0 if y.ndim == 1 else np.isnan(y).any(axis=1)
+    if bad.any():
+        raise DataError(
+            "Every row must have its target.",
+            given=f"{int(bad.sum())} rows of '{table.name}' without, the first being row {take[bad][0]}",
+            fix="Fill it in, or leave these rows out.",
+        )
+    return torch.from_numpy(y if y.ndim == 1 else y.astype(np.float32))

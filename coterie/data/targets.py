@@ -1,0 +1,330 @@
+"""What is to be predicted: the task, the classes in their order, and y. N rows, K labels or values."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from coterie.data.schema import TASKS, Target, Task
+from coterie.data.table import Table
+from coterie.data.values import (
+    LARGEST,
+    TARGET_MISSING,
+    is_nested,
+    is_text,
+    numbers,
+    raw_numbers,
+    says_missing,
+    truth,
+    words,
+)
+from coterie.errors import DataError
+
+POSITIVE = (
+    *("1", "true", "t", "yes", "y", "positive", "pos", "+", "malignant", "cancer", "disease", "diseased"),
+    *("sick", "ill", "dead", "died", "death", "deceased", "fraud", "fraudulent", "churn", "churned"),
+    *("event", "case", "abnormal", "present", "default", "spam", "failure", "failed", "relapse"),
+)
+NEGATIVE = (
+    *("0", "-1", "false", "f", "no", "n", "negative", "neg", "-", "benign", "healthy", "control", "alive"),
+    *("normal", "absent", "legitimate", "ham", "none", "stayed", "retained", "ok"),
+)
+FEW_INTEGERS = 20  # so many different whole numbers are still taken for classes …
+ROWS_PER_CLASS = 5  # … when there are so many rows for each
+PARSED = 0.95  # a column of text is numeric when so many of its values are numbers
+
+
+def read_target(
+    table: Table,
+    names: Sequence[str],
+    task: str | None,
+    positive: object,
+    kinds: Mapping[str, str],
+    notes: list[str],
+    warnings: list[str],
+) -> tuple[Target, np.ndarray, np.ndarray]:
+    """The target's record, y, and which rows have a target.
+
+    Returns (Target, (N,) int64 or (N, K) float64, (N,) bool); sentences are added to notes and warnings.
+    Raises DataError when the task does not fit the columns or there is nothing to learn.
+    """
+    known = (*TASKS, "classification")
+    if task is not None and task not in known:
+        near = difflib.get_close_matches(task, known, n=1)
+        fix = f"Did you mean '{near[0]}'?" if near else f"The tasks are {', '.join(known)}."
+        raise DataError("The task must be one that Coterie knows.", given=repr(task), fix=fix)
+    columns = [table.frame[name] for name in names]
+    for series in columns:
+        if is_nested(series.dtype):
+            raise DataError(
+                "A target must hold one value in each row.",
+                given=f"'{series.name}', of type {series.dtype}",
+                fix="Make a column of it for each value.",
+            )
+        if bool(_known(series).not_().all()):
+            raise DataError(
+                "A target needs values.",
+                given=f"'{series.name}', which is missing in all {len(series)} rows",
+                fix="Name another column with --target.",
+            )
+    task = task or _task(columns, kinds, notes)
+    if task in ("classification", "binary", "multiclass") and len(columns) > 1:
+        task = "multilabel"
+    if task == "multilabel":
+        record, y = _labels(columns, positive)
+    elif task == "regression":
+        record, y = _values(columns, notes, warnings)
+    else:
+        record, y = _classes(columns[0], task, positive, notes, warnings)
+    if positive is not None and record.task != "binary":
+        raise DataError(
+            "A positive class belongs to a target of two classes.",
+            given=f"positive={positive!r} for {record.task}",
+            fix="Leave --positive out.",
+        )
+    keep = y >= 0 if y.ndim == 1 else ~np.isnan(y).any(axis=1)
+    if not keep.any():
+        raise DataError(
+            "At least one row must have its target.",
+            given=f"no such row in '{table.source}'",
+            fix="Name another column with --target.",
+        )
+    _something_to_learn(record, y[keep])
+    lost = int((~keep).sum())
+    if lost:
+        notes.append(f"{lost} of {len(keep)} rows have no usable target and are left out.")
+    return record, y, keep
+
+
+def target_values(columns: Sequence[pl.Series], target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """y of a later table by a target that is already known, and which values it does not know.
+
+    Returns y, (N,) int64 with -1 for missing or (N, K) float64 with NaN for missing, and the different
+    labels (as text) that are no class of this target.
+    """
+    if target.task == "regression":
+        return np.stack([_real(series) for series in columns], axis=1), np.array([], dtype=str)
+    if target.task == "multilabel":
+        return np.stack([_label(series) for series in columns], axis=1), np.array([], dtype=str)
+    text = _class_text(columns[0], target.dtype)
+    if isinstance(columns[0].dtype, pl.Boolean) or target.dtype == "bool":  # True, "true", 1: the same
+        both = truth(columns[0]), truth(pl.Series(target.classes))
+        if both[1].null_count() == 0:
+            text = both[0].replace_strict(both[1], list(target.classes), default=text, return_dtype=pl.String)
+    index = text.replace_strict(
+        list(target.classes), list(range(len(target.classes))), default=-1, return_dtype=pl.Int64
+    )
+    unknown = text.filter((index == -1) & text.is_not_null()).unique().sort()
+    return index.fill_null(-1).to_numpy().astype(np.int64), unknown.to_numpy().astype(str)
+
+
+def _known(series: pl.Series) -> pl.Series:
+    """(N,) bool: the cell holds something. A "-" beside a "+" is a sign and not a gap."""
+    return ~says_missing(words(series), TARGET_MISSING)
+
+
+def _real(series: pl.Series) -> np.ndarray:
+    values = numbers(series)
+    return np.where(np.abs(values) >= LARGEST, np.nan, values)
+
+
+def _label(series: pl.Series) -> np.ndarray:
+    return truth(series).to_numpy().astype(np.float64)
+
+
+def _task(columns: Sequence[pl.Series], kinds: Mapping[str, str], notes: list[str]) -> str:
+    """The task that the columns speak for."""
+    if len(columns) > 1:
+        binary = [truth(s).null_count() == (~_known(s)).sum() for s in columns]
+        numeric = [_is_numeric(s) for s in columns]
+        if all(binary):
+            return "multilabel"
+        if all(numeric):
+            return "regression"
+        odd = next(s.name for s, b, n in zip(columns, binary, numeric, strict=True) if not (b or n))
+        raise DataError(
+            "Several targets must all be 0 or 1 (labels), or all be numbers (values).",
+            given=f"'{odd}', which holds neither",
+            fix="Study one target at a time.",
+        )
+    series = columns[0]
+    kind = kinds.get(series.name)
+    if kind in ("category", "boolean"):
+        return "classification"
+    if kind == "numeric":
+        return "regression"
+    if not _is_numeric(series):
+        return "classification"
+    values = pl.Series(_real(series)).drop_nans()
+    distinct, rows = values.n_unique(), len(values)
+    whole = bool((values == values.round()).all())
+    enough = rows >= ROWS_PER_CLASS * distinct or (distinct == 2 and rows >= 4)
+    if distinct == 1 or not (whole and distinct <= FEW_INTEGERS and enough):
+        return "regression"
+    if distinct > 2:
+        notes.append(
+            f"The target '{series.name}' has {distinct} different whole numbers, which are read as classes; "
+            "--task regression predicts their value instead."
+        )
+    return "classification"
+
+
+def _is_numeric(series: pl.Series) -> bool:
+    if isinstance(series.dtype, pl.Boolean | pl.Categorical | pl.Enum) or series.dtype.is_temporal():
+        return False
+    if not is_text(series.dtype):
+        return series.dtype.is_numeric()
+    known = _known(series)
+    text = words(series).filter(known)
+    if text.str.contains(r"^0\d").any():  # 01 and 02 are codes
+        return False
+    return text.len() - raw_numbers(text).null_count() >= PARSED * text.len()
+
+
+def _values(columns: Sequence[pl.Series], notes: list[str], warnings: list[str]) -> tuple[Target, np.ndarray]:
+    for series in columns:
+        if not (_is_numeric(series) or isinstance(series.dtype, pl.Boolean)):
+            text = words(series).filter(_known(series) & pl.Series(np.isnan(numbers(series))))
+            raise DataError(
+                "Regression needs numbers in the target.",
+                given=f"'{series.name}' with values such as {text[0]!r}" if len(text) else repr(series.name),
+                fix="Leave --task out to predict its classes.",
+            )
+    y = np.stack([_real(series) for series in columns], axis=1)
+    for series, values in zip(columns, y.T, strict=True):
+        lost = int((np.isnan(values) & _known(series).to_numpy()).sum())
+        if lost:
+            warnings.append(
+                f"{lost} values of the target '{series.name}' are no finite number "
+                "and count as missing: these rows are left out."
+            )
+        known = values[~np.isnan(values)]
+        edge, count = np.unique(known, return_counts=True)
+        for code in (-9999.0, -999.0, 9999.0, 999.0):
+            place = np.flatnonzero(edge == code)
+            far = len(edge) > 3 and place.size and place[0] in (0, len(edge) - 1)
+            rest = edge[edge != code]
+            if far and count[place[0]] > 2 and np.abs(rest - code).min() > np.ptp(rest):
+                warnings.append(
+                    f"The target '{series.name}' is {code:g} in {count[place[0]]} rows, "
+                    "which may stand for missing: remove the value there if it does."
+                )
+    whole = all(s.dtype.is_integer() for s in columns)
+    return Target(tuple(s.name for s in columns), "regression", (), "int" if whole else "float"), y
+
+
+def _labels(columns: Sequence[pl.Series], positive: object) -> tuple[Target, np.ndarray]:
+    for series in columns:
+        odd = words(series).filter(_known(series) & truth(series).is_null())
+        if len(odd):
+            raise DataError(
+                "Each label must be 0 or 1, or yes or no.",
+                given=f"{odd[0]!r} in '{series.name}'",
+                fix="Study one target at a time, or make 0/1 columns of it.",
+            )
+    y = np.stack([_label(series) for series in columns], axis=1)
+    boolean = all(isinstance(s.dtype, pl.Boolean) for s in columns)
+    return Target(tuple(s.name for s in columns), "multilabel", (), "bool" if boolean else "int"), y
+
+
+def _class_text(series: pl.Series, dtype: str) -> pl.Series:
+    """(N,) String: the label of each row; null where it is missing."""
+    text = words(series, as_number=dtype in ("int", "float"))
+    return (
+        text.to_frame()
+        .select(pl.when(~says_missing(text, TARGET_MISSING)).then(pl.col(text.name)))
+        .to_series()
+    )
+
+
+def _classes(
+    series: pl.Series, task: str, positive: object, notes: list[str], warnings: list[str]
+) -> tuple[Target, np.ndarray]:
+    dtype = _label_type(series)
+    text = _class_text(series, dtype)
+    counts = text.drop_nulls().value_counts(sort=True)
+    classes: list[str] = counts[series.name].to_list()
+    classes.sort(key=(lambda label: (float(label), label)) if dtype in ("int", "float") else None)
+    rows = int(counts["count"].sum())
+    if task == "binary" and len(classes) > 2:
+        raise DataError(
+            "A binary target has two classes.",
+            given=f"{len(classes)} in '{series.name}'",
+            fix="Use --task multiclass, or leave --task out.",
+        )
+    if rows > 20 and len(classes) > 0.5 * rows:
+        warnings.append(
+            f"The target '{series.name}' has {len(classes)} different labels in {rows} rows: "
+            "hardly a class occurs often enough to be learned."
+        )
+    if len({label.casefold() for label in classes}) < len(classes):
+        warnings.append(f"Some classes of '{series.name}' differ in capital letters only.")
+    final: Task = "binary" if len(classes) == 2 else "multiclass"
+    if final == "binary":
+        classes = _positive_last(classes, dtype, positive)
+        notes.append(
+            f"'{classes[1]}' is the positive class of '{series.name}' (the other: '{classes[0]}')"
+            + ("." if positive is not None else "; --positive chooses.")
+        )
+    index = text.replace_strict(classes, list(range(len(classes))), default=-1, return_dtype=pl.Int64)
+    return Target((series.name,), final, tuple(classes), dtype), index.fill_null(-1).to_numpy().astype(
+        np.int64
+    )
+
+
+def _label_type(series: pl.Series) -> str:
+    """How labels are given back: a CSV's "1" and "2" are numbers, "01" and "1 " beside "a" are text."""
+    if isinstance(series.dtype, pl.Boolean):
+        return "bool"
+    if isinstance(series.dtype, pl.Categorical | pl.Enum) or series.dtype.is_temporal():
+        return "str"
+    text = words(series).filter(_known(series)).unique()
+    if is_text(series.dtype) and bool(text.str.contains(r"^0\d").any()):
+        return "str"
+    values = numbers(text)
+    if np.isnan(values).any():
+        return "str"
+    return "int" if ((values == np.round(values)) & (np.abs(values) < 2**53)).all() else "float"
+
+
+def _positive_last(classes: list[str], dtype: str, positive: object) -> list[str]:
+    if positive is not None:
+        asked = words(pl.Series([positive]), as_number=dtype in ("int", "float"))[0]
+        chosen = [label for label in classes if label == asked] or [
+            label for label in classes if label.casefold() == str(asked).casefold()
+        ]
+        if not chosen:
+            near = difflib.get_close_matches(str(asked), classes, n=1)
+            fix = (
+                f"Did you mean '{near[0]}'?"
+                if near
+                else f"The classes are '{classes[0]}' and '{classes[1]}'."
+            )
+            raise DataError(
+                "The positive class must be a class of the target.", given=repr(positive), fix=fix
+            )
+        last = chosen[0]
+    elif dtype in ("int", "float"):
+        last = classes[-1]
+    else:
+        good = [label for label in classes if label.casefold() in POSITIVE]
+        bad = [label for label in classes if label.casefold() in NEGATIVE]
+        good = good or [label for label in classes if bad and label not in bad]
+        last = good[0] if len(good) == 1 else classes[-1]
+    return [label for label in classes if label != last] + [last]
+
+
+def _something_to_learn(target: Target, y: np.ndarray) -> None:
+    """Raise DataError when the target is the same in every row."""
+    if y.ndim == 1:
+        constant = [target.names[0]] if len(target.classes) < 2 else []
+    else:
+        constant = [name for name, values in zip(target.names, y.T, strict=True) if np.ptp(values) == 0]
+    if constant:
+        first = target.classes[0] if target.classes else f"{y[0, target.names.index(constant[0])]:g}"
+        raise DataError(
+            "A target must vary: with one value there is nothing to learn.",
+            given=f"'{constant[0]}', which is '{first}' in all {len(y)} rows that have it",
+            fix="Name another column with --target, or add rows with other values.",
+        )
