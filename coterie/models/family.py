@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from coterie.models.layers import Columns
 from coterie.models.network import Network
 from coterie.models.output import Output
 from coterie.models.preparation import TablePreparation
@@ -69,26 +70,33 @@ class TableFamily(Family):
     )
 
     @abstractmethod
-    def body(self, width: int, outputs: int) -> nn.Module:
-        """From (B, width) to raw outputs (B, outputs)."""
+    def layers(self, width: int) -> tuple[nn.Module, int]:
+        """The layers from (B, width) to the features of the output layer (B, D), and D."""
+
+    def head(self, width: int, outputs: int) -> nn.Linear:
+        """The affine output layer."""
+        return nn.Linear(width, outputs)
 
     def network(self, shape: TableShape, task: str, outputs: int) -> Network:
-        from coterie.models.layers import Columns
-
-        prepare = TablePreparation(shape.indicator, self.impute)
         embed_above = {"auto": 12, "onehot": math.inf, "embedding": 0}[self.categories]
         columns = Columns(shape.prepared, shape.cardinality, embed_above)
-        raw = 1 if task == "binary" else outputs
-        return Network(prepare, Stack(columns, self.body(columns.width, raw)), Output(task, outputs))
+        hidden, width = self.layers(columns.width)
+        head = self.head(width, 1 if task == "binary" else outputs)
+        prepare = TablePreparation(shape.indicator, self.impute)
+        return Network(prepare, TableBody(columns, hidden, head), Output(task, outputs))
 
 
-class Stack(nn.Module):
-    """Columns joined into a vector, then the family's own part."""
+class TableBody(nn.Module):
+    """Columns joined into a vector, the family's hidden part, and an affine output layer."""
 
-    def __init__(self, columns: nn.Module, head: nn.Module) -> None:
+    def __init__(self, columns: Columns, hidden: nn.Module, head: nn.Linear) -> None:
         super().__init__()
         self.columns = columns
+        self.hidden = hidden
         self.head = head
 
+    def features(self, prepared: dict[str, Tensor]) -> Tensor:
+        return self.hidden(self.columns(prepared))
+
     def forward(self, prepared: dict[str, Tensor]) -> Tensor:
-        return self.head(self.columns(prepared))
+        return self.head(self.features(prepared))

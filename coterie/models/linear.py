@@ -30,7 +30,10 @@ class Linear(TableFamily):
         "onehot", ("auto", "onehot", "embedding"), help="categories as one-hot vectors, or as learned ones"
     )
 
-    def body(self, width: int, outputs: int) -> nn.Module:
+    def layers(self, width: int) -> tuple[nn.Module, int]:
+        return nn.Identity(), width
+
+    def head(self, width: int, outputs: int) -> nn.Linear:
         layer = nn.Linear(width, outputs)
         nn.init.zeros_(layer.weight)  # convex: zero is as good a start as any, and repeatable
         nn.init.zeros_(layer.bias)
@@ -44,4 +47,4 @@ class Linear(TableFamily):
 
     @classmethod
     def searched(cls, task: str) -> tuple[str, ...]:
-        return ("l2",) if task == "regression" else ("lr", "l2")
+        return ("l2",)

@@ -33,16 +33,18 @@ class MLP(TableFamily):
     activation: str = choice(
         "relu", tuple(ACTIVATIONS), search=options("relu", "silu", "gelu", "tanh"), help="what follows each layer"
     )
-    dropout: float = number(0.1, low=0, high=0.95, search=linear(0.0, 0.5), help="share of hidden units dropped")
+    dropout: float = number(
+        0.1, low=0, high=0.95, switch=True, search=linear(0.02, 0.5), help="share of hidden units dropped"
+    )
     norm: str = choice("none", ("none", "batch", "layer"), help="normalisation before the activation")
     residual: bool = flag(False, help="add a layer's input to its result where the widths agree")
 
-    def body(self, width: int, outputs: int) -> nn.Module:
-        layers: list[nn.Module] = []
+    def layers(self, width: int) -> tuple[nn.Module, int]:
+        blocks: list[nn.Module] = []
         for units in self.hidden:
-            layers.append(Block(width, units, self))
+            blocks.append(Block(width, units, self))
             width = units
-        return nn.Sequential(*layers, nn.Linear(width, outputs))
+        return nn.Sequential(*blocks), width
 
 
 class Block(nn.Module):
@@ -59,7 +61,7 @@ class Block(nn.Module):
         norms = {"none": nn.Identity, "batch": BatchNorm, "layer": nn.LayerNorm}
         self.norm = norms[family.norm](units)
         self.activation = ACTIVATIONS[family.activation]()
-        self.dropout = Dropout(family.dropout)
+        self.dropout = Dropout(family.dropout) if family.dropout else nn.Identity()
         self.adds = family.residual and width == units
 
     def forward(self, x: Tensor) -> Tensor:

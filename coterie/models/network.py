@@ -27,6 +27,10 @@ class Network(nn.Module):
         """Logits, or standardised values: (B, K), (B, 1) for binary."""
         return self.body(self.prepare(inputs))
 
+    def features(self, inputs: dict[str, Tensor]) -> Tensor:
+        """What the last layer is given: (B, D)."""
+        return self.body.features(self.prepare(inputs))
+
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         return self.output(self.raw(inputs))
 

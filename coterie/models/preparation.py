@@ -36,8 +36,9 @@ class TablePreparation(nn.Module):
         self.register_buffer("center", torch.zeros(len(indicator)))
         self.register_buffer("scale", torch.ones(len(indicator)))
 
-    def fit(self, numeric: Tensor) -> None:
-        """Sets the statistics from training rows (N, F), one column at a time to bound memory."""
+    def fit(self, inputs: dict[str, Tensor]) -> None:
+        """Sets the statistics from training rows, "numeric" (N, F); one column at a time to bound memory."""
+        numeric = inputs["numeric"]
         for f in range(numeric.shape[1]):
             x = numeric[:, f].double()
             x = x[x.isfinite()]

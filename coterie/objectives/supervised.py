@@ -34,9 +34,8 @@ class Supervised(nn.Module):
 
     network: what the loss is of; see `Network`.
     loss: a name of `losses.LOSSES`; "auto" is cross-entropy for classes, squared error for values.
-    numbers: "label_smoothing", "huber_delta", "l1", "l2" by name.
+    numbers: "label_smoothing", "huber_delta", "l1", "l2" by name; a penalty of 0 is left out.
     class_weight: (K,) factor of each class, or None.
-    penalties: those of "l1" and "l2" that count; the others are not even computed.
 
     The penalties are l1·Σ|w| and l2·Σw² over weights (parameters with two or more axes); biases and
     the gains of normalisations are free.
@@ -48,7 +47,6 @@ class Supervised(nn.Module):
         loss: str,
         numbers: dict[str, float],
         class_weight: Tensor | None = None,
-        penalties: tuple[str, ...] = ("l1", "l2"),
     ) -> None:
         super().__init__()
         self.network = network
@@ -57,7 +55,7 @@ class Supervised(nn.Module):
         for name in ("label_smoothing", "huber_delta", "l1", "l2"):
             self.register_buffer(name, torch.tensor(numbers[name]))
         self.register_buffer("class_weight", class_weight)
-        self.penalties = penalties
+        self.penalties = [name for name in ("l1", "l2") if numbers[name] > 0]
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         raw = self.network.raw(batch)
@@ -68,12 +66,16 @@ class Supervised(nn.Module):
         # where, not a product alone: a padded row may hold an infinite loss, and 0·inf is not 0
         rows = torch.where(weight > 0, rows, 0.0)
         loss = (rows * weight).sum() / weight.sum().clamp_min(1e-30)
+        return loss + self._penalty() if self.penalties else loss
+
+    def _penalty(self) -> Tensor:
         weights = [p for p in self.network.parameters() if p.ndim > 1]
+        penalty = torch.zeros_like(self.l1)
         if "l1" in self.penalties:
-            loss = loss + self.l1 * sum(w.abs().sum() for w in weights)
+            penalty = penalty + self.l1 * sum(w.abs().sum() for w in weights)
         if "l2" in self.penalties:
-            loss = loss + self.l2 * sum(w.square().sum() for w in weights)
-        return loss
+            penalty = penalty + self.l2 * sum(w.square().sum() for w in weights)
+        return penalty
 
     def _per_row(self, raw: Tensor, target: Tensor) -> Tensor:
         if self.task == "multiclass":

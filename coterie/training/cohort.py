@@ -1,0 +1,341 @@
+"""Members of the same structure, their parameters stacked on a leading axis, as they stand in training.
+
+A cohort is plan + tensors: `tensors()` and `facts()` are all of its state, and `restore` puts them back, so
+a checkpoint at any step continues to the same numbers. Arrays of the living are compacted when members
+retire; what each leaves (best weights, score) is kept at its place in the plan.
+
+A living members of the M planned, P parameters of one, n rows of a fold's training part, S steps an epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from coterie.data.dataset import Dataset
+from coterie.models.family import Family, TableShape
+from coterie.models.network import Network
+from coterie.objectives.supervised import Supervised
+from coterie.randomness import fold as fold_in
+from coterie.randomness import permutation, site
+from coterie.training.events import MemberId
+from coterie.training.layout import Layout
+from coterie.training.optimizers import OPTIMIZERS, update
+from coterie.training.plan import CohortPlan, Member
+from coterie.training.schedules import factors
+from coterie.training.step import Step
+
+ORDER, SITES = site("order"), site("sites")
+
+
+@dataclass
+class Record:
+    """What is known of one member; score: the best validation score so far, None where there is none."""
+
+    status: str = "alive"
+    epochs: int = 0
+    best_epoch: int = 0
+    score: float | None = None
+    waits: int = 0  # epochs since the best
+    stale: int = 0  # epochs since the best or the last drop of the learning rate
+    drops: int = 0
+
+
+@dataclass(frozen=True)
+class Arena:
+    """What all cohorts of a study share: the data on their device, and the folds as rows of it."""
+
+    dataset: Dataset
+    data: dict[str, Tensor]  # inputs, "target", "weight": (N, …)
+    training: tuple[np.ndarray, ...]  # rows of each fold
+    validation: tuple[np.ndarray, ...]  # rows of each fold; empty arrays where there is none
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        folds: tuple[tuple[np.ndarray, np.ndarray], ...],
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> Arena:
+        """folds: (training rows, validation rows) into the dataset, at least one pair."""
+        assert dataset.target is not None
+        weight = torch.ones(len(dataset)) if dataset.weight is None else dataset.weight
+        data = {**dataset.inputs, "target": dataset.target, "weight": weight}
+        data = {n: t.to(device, dtype if t.is_floating_point() else None) for n, t in data.items()}
+        return cls(dataset, data, tuple(f[0] for f in folds), tuple(f[1] for f in folds), device, dtype)
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        return {name: self.data[name] for name in self.dataset.inputs}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One epoch's batches: rows and present (A, S·B), keys (A, S, sites), lr (S, A), t (S, A)."""
+
+    rows: Tensor
+    present: Tensor
+    keys: Tensor
+    lr: Tensor
+    t: Tensor
+    busy: np.ndarray  # (A,) steps in which each member has rows
+
+
+class Cohort:
+    """The members of one plan, all at the same step of the same epoch."""
+
+    def __init__(self, plan: CohortPlan, arena: Arena) -> None:
+        """Builds every member on the CPU under its own key and fits its preparation on its own rows."""
+        self.plan, self.arena = plan, arena
+        networks = build_networks(plan.members, arena)
+        objectives = [self._objective(m, n) for m, n in zip(plan.members, networks, strict=True)]
+        self.layout = Layout.of(networks[0])
+        refreshed = ("key", "present")
+        names = [n for n, _ in objectives[0].named_buffers() if n.rpartition(".")[2] not in refreshed]
+        each = [dict(o.named_buffers()) for o in objectives]
+        self.buffers = {n: self._place(torch.stack([b[n] for b in each])) for n in names}
+        flats = [self.layout.flat({k: p.detach() for k, p in n.named_parameters()}) for n in networks]
+        self.flat = self._place(torch.stack(flats))
+        self.alive = list(range(len(plan.members)))
+        self.records = [Record() for _ in plan.members]
+        self.epoch = self.step = 0
+        self.slots = {s: torch.zeros_like(self.flat) for s in self._slot_names()}
+        self.loss_sum = torch.zeros(len(self.alive), dtype=arena.dtype, device=arena.device)
+        self.best = self.flat.clone()
+        self.best_buffers = {n: b.clone() for n, b in self.buffers.items()}
+        self.steps = Step(objectives[0], self.layout)
+        self.weights = self.layout.weights(arena.device, arena.dtype)
+        self.folds, self.validation = (padded(rows, arena.device) for rows in (arena.training, arena.validation))
+        self.validation_counts = torch.tensor([len(rows) for rows in arena.validation], device=arena.device)
+        self._index()
+
+    # ---- the living ------------------------------------------------------------------------------------
+
+    @property
+    def members(self) -> list[Member]:
+        return [self.plan.members[i] for i in self.alive]
+
+    @property
+    def ids(self) -> tuple[MemberId, ...]:
+        return tuple(member_id(m) for m in self.members)
+
+    def _index(self) -> None:
+        """What follows from who is alive: hyperparameters, keys, fold and row counts."""
+        members, device, dtype = self.members, self.arena.device, self.arena.dtype
+        numbers = [m.candidate.numbers() for m in members]
+        self.hyper = {n: torch.tensor([v[n] for v in numbers], dtype=dtype, device=device) for n in numbers[0]}
+        self.columns = {name: h[:, None] for name, h in self.hyper.items()}
+        self.keys = torch.tensor([m.key for m in members], dtype=torch.int64, device=device)
+        self.fold_of = torch.tensor([m.fold for m in members], device=device)
+        self.counts = np.array([len(self.arena.training[m.fold]) for m in members])
+        self.batch = min(self.plan.recipe.batch_size, max(len(rows) for rows in self.arena.training))
+        self.epoch_steps = -(-self.counts // self.batch)
+        self.scratch = torch.empty_like(self.flat)
+
+    def retire(self, done: dict[int, str]) -> None:
+        """Takes members (place among the living → status) out, and compacts the arrays of those who stay."""
+        for place, status in done.items():
+            self.records[self.alive[place]].status = status
+        stay = [p for p in range(len(self.alive)) if p not in done]
+        keep = torch.tensor(stay, dtype=torch.int64, device=self.arena.device)
+        self.alive = [self.alive[p] for p in stay]
+        self.flat = self.flat[keep]
+        self.buffers = {n: b[keep] for n, b in self.buffers.items()}
+        self.slots = {n: s[keep] for n, s in self.slots.items()}
+        self.loss_sum = self.loss_sum[keep]
+        if stay:
+            self._index()
+
+    def keep_best(self, places: list[int]) -> None:
+        """Copies the present weights of these living members to where the best are kept."""
+        if places:
+            here = torch.tensor(places, device=self.arena.device)
+            there = torch.tensor([self.alive[p] for p in places], device=self.arena.device)
+            self.best[there] = self.flat[here]
+            for name, buffer in self.best_buffers.items():
+                buffer[there] = self.buffers[name][here]
+
+    # ---- an epoch --------------------------------------------------------------------------------------
+
+    def draw(self) -> Draw:
+        """This epoch's batches, keys and learning rates, as a function of each member's key and epoch."""
+        device, steps = self.arena.device, int(self.epoch_steps.max())
+        size, width = steps * self.batch, self.folds.shape[1]
+        counts = torch.from_numpy(self.counts).to(device)
+        if self.plan.recipe.order == "rows":
+            places = torch.arange(width, device=device).expand(len(self.alive), width)
+        else:
+            keys = fold_in(fold_in(self.keys, ORDER), self.epoch)
+            places = permutation(keys[:, None], counts[:, None], width)
+        rows = self.folds[self.fold_of[:, None], places[:, : min(size, width)]]
+        rows = nn.functional.pad(rows, (0, size - rows.shape[1]))
+        present = (torch.arange(size, device=device) < counts[:, None]).to(self.arena.dtype)
+        own = torch.from_numpy(self.epoch_steps).to(device)
+        t = self.epoch * own + torch.minimum(torch.arange(steps, device=device)[:, None], own - 1)
+        sites = self.steps.sites.to(device)
+        keys = fold_in(fold_in(fold_in(self.keys, SITES), t).T[..., None], sites)
+        drops = [self.records[i].drops for i in self.alive]
+        lr = self.hyper["lr"] * factors(
+            self.plan.recipe.schedule,
+            t.to(self.arena.dtype),
+            self.epoch,
+            self.hyper["epochs"] * own,
+            self.hyper,
+            torch.tensor(drops, dtype=self.arena.dtype, device=device),
+        )
+        return Draw(rows, present, keys, lr, t.to(self.arena.dtype) + 1, self.epoch_steps)
+
+    def advance(self, draw: Draw) -> None:
+        """One step of every living member; those whose epoch is over idle."""
+        s = self.step
+        part = slice(s * self.batch, (s + 1) * self.batch)
+        idle = np.flatnonzero(draw.busy <= s)
+        saved = self._copy(idle) if len(idle) else None
+        loss, running = self.steps.gradient(
+            self.flat,
+            self.buffers,
+            draw.rows[:, part],
+            draw.present[:, part],
+            draw.keys[:, s],
+            self.arena.data,
+            self.scratch,
+        )
+        hyper = self.columns | {"lr": draw.lr[s][:, None]}
+        update(
+            self.plan.recipe.optimizer,
+            self.flat,
+            self.scratch,
+            self.slots,
+            hyper,
+            draw.t[s][:, None],
+            self.weights,
+            clips=self.plan.recipe.clip > 0,
+            decays=self.plan.recipe.weight_decay > 0,
+        )
+        self.buffers |= running
+        self.loss_sum += loss * draw.present[:, part].sum(1)
+        if saved is not None:
+            self._put_back(idle, saved)
+        self.step += 1
+
+    def end_epoch(self, draw: Draw) -> list[float | None]:
+        """Closes the epoch, whole or not; returns each living member's mean training loss."""
+        seen = draw.present[:, : self.step * self.batch].sum(1)
+        losses: list[float | None] = (self.loss_sum / seen).tolist()
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum.zero_()
+        return losses
+
+    def _copy(self, idle: np.ndarray) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        at = torch.from_numpy(idle).to(self.arena.device)
+        running = {n: self.buffers[n][at] for n in self.steps.running}
+        return self.flat[at], {n: s[at] for n, s in self.slots.items()}, running
+
+    def _put_back(
+        self, idle: np.ndarray, saved: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]
+    ) -> None:
+        at = torch.from_numpy(idle).to(self.arena.device)
+        self.flat[at] = saved[0]
+        for name, slot in saved[1].items():
+            self.slots[name][at] = slot
+        for name, buffer in saved[2].items():
+            self.buffers[name][at] = buffer
+
+    # ---- state -----------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor that training changes, by name; see `facts` for the rest."""
+        return {
+            "flat": self.flat,
+            "best": self.best,
+            "loss_sum": self.loss_sum,
+            **{f"slot.{n}": s for n, s in self.slots.items()},
+            **{f"buffer.{n}": b for n, b in self.buffers.items()},
+            **{f"best.{n}": b for n, b in self.best_buffers.items()},
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """The state that is not tensors, as JSON-able data."""
+        records = [asdict(r) for r in self.records]
+        return {"alive": self.alive, "epoch": self.epoch, "step": self.step, "records": records}
+
+    def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Puts `tensors()` and `facts()` of an equal plan back."""
+        placed = {name: t.to(self.arena.device) for name, t in tensors.items()}
+        self.flat, self.best, self.loss_sum = placed["flat"], placed["best"], placed["loss_sum"]
+        self.slots = {n: placed[f"slot.{n}"] for n in self.slots}
+        self.buffers = {n: placed[f"buffer.{n}"] for n in self.buffers}
+        self.best_buffers = {n: placed[f"best.{n}"] for n in self.best_buffers}
+        self.alive = list(facts["alive"])
+        self.epoch, self.step = facts["epoch"], facts["step"]
+        self.records = [Record(**r) for r in facts["records"]]
+        if self.alive:
+            self._index()
+
+    # ---- building --------------------------------------------------------------------------------------
+
+    def _slot_names(self) -> tuple[str, ...]:
+        optimizer = OPTIMIZERS.get(self.plan.recipe.optimizer)
+        return optimizer.slots if optimizer else ()
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.arena.device, self.arena.dtype if tensor.is_floating_point() else None)
+
+    def _objective(self, member: Member, network: Network) -> Supervised:
+        recipe = member.candidate.recipe
+        class_weight = None
+        if recipe.class_weight == "balanced" and self.arena.dataset.target is not None:
+            target = self.arena.dataset.target[self.arena.training[member.fold]]
+            assert self.arena.dataset.schema.target is not None
+            counts = torch.bincount(target, minlength=self.arena.dataset.schema.target.outputs)
+            class_weight = len(target) / (counts.clamp_min(1) * len(counts)).float()
+        return Supervised(network, recipe.loss, recipe.numbers(), class_weight)
+
+
+def member_id(member: Member) -> MemberId:
+    return (member.candidate.index, member.fold, member.seed)
+
+
+def network_of(family: Family, dataset: Dataset) -> Network:
+    """A fresh network for the dataset's shape and task."""
+    schema = dataset.schema
+    assert schema.target is not None
+    return family.network(
+        TableShape(schema.indicator, schema.cardinality), schema.target.task, schema.target.outputs
+    )
+
+
+def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
+    """Each member's network, initialised under its key, its preparation fitted on its own training rows."""
+    fitted: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
+    networks = []
+    for member in members:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(member.key)
+            network = network_of(member.candidate.family, arena.dataset)
+        if member.fold not in fitted:  # the same rows and, within a cohort, the same options
+            rows = torch.from_numpy(arena.training[member.fold])
+            assert arena.dataset.target is not None
+            network.prepare.fit({name: x[rows] for name, x in arena.dataset.inputs.items()})
+            network.output.fit(arena.dataset.target[rows])
+            fitted[member.fold] = (network.prepare.state_dict(), network.output.state_dict())
+        prepare, output = fitted[member.fold]
+        network.prepare.load_state_dict(prepare)
+        network.output.load_state_dict(output)
+        networks.append(network)
+    return networks
+
+
+def padded(rows: tuple[np.ndarray, ...], device: torch.device) -> Tensor:
+    """Folds' rows (folds, longest), the shorter ones filled with row 0."""
+    table = np.zeros((len(rows), max(len(r) for r in rows)), dtype=np.int64)
+    for f, r in enumerate(rows):
+        table[f, : len(r)] = r
+    return torch.from_numpy(table).to(device)

@@ -1,0 +1,120 @@
+"""The loop: epochs of a cohort until its last member is retired. It yields events and calls nobody.
+
+A listener iterates, and may answer an event with `Retire` through `send`. The cohort is whole between any
+two events, so a listener that stops iterating can save it, and `train` on the restored cohort goes on.
+
+A living members, v validation rows of the largest fold, K outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import torch
+from torch import Tensor
+
+from coterie.training.cohort import Cohort, member_id
+from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, MemberId, Retire, Retired, StepEnd
+from coterie.training.outputs import outputs
+from coterie.training.solvers import solve_ridge
+
+Score = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def train(cohort: Cohort, score: Score, maximise: bool) -> Generator[Event, Retire | None, None]:
+    """Trains until no member is alive.
+
+    score: (outputs (A, v, K), targets (A, v[, K]), weights (A, v)) → (A,), rows of weight 0 being padding.
+    maximise: whether more is better. Members without validation rows train all their epochs.
+    """
+    plan = cohort.plan
+    yield CohortStart(plan.index, len(cohort.alive), cohort.layout.parameters, steps_left(cohort))
+    command: Retire | None = None
+    while cohort.alive:
+        if plan.recipe.optimizer == "exact":
+            solve_ridge(cohort)
+            train_loss: list[float | None] = [None] * len(cohort.alive)
+            cohort.epoch += 1
+        else:
+            draw = cohort.draw()
+            steps = int(draw.busy.max())
+            while cohort.step < steps and command is None:
+                cohort.advance(draw)
+                command = yield StepEnd(plan.index, cohort.epoch, cohort.step, steps, len(cohort.alive))
+            train_loss = cohort.end_epoch(draw)
+        ids = cohort.ids
+        scores = validate(cohort, score)
+        retired = _retire(cohort, _judge(cohort, train_loss, scores, maximise, command))
+        command = yield EpochEnd(plan.index, cohort.epoch, ids, tuple(train_loss), tuple(scores), retired)
+    yield CohortEnd(plan.index)
+
+
+def steps_left(cohort: Cohort) -> int:
+    """The most steps that are left, if nobody stops early."""
+    if cohort.plan.recipe.optimizer == "exact":
+        return 1
+    longest = max((m.candidate.recipe.epochs for m in cohort.members), default=0)
+    return max(0, longest - cohort.epoch) * int(cohort.epoch_steps.max()) - cohort.step
+
+
+def validate(cohort: Cohort, score: Score) -> list[float | None]:
+    """The score of each living member on its own validation rows, None where there are none."""
+    if not cohort.validation.shape[1]:
+        return [None] * len(cohort.alive)
+    rows = cohort.validation[cohort.fold_of]
+    values = outputs(cohort.steps, cohort.flat, cohort.buffers, rows, cohort.arena.inputs)
+    counts = cohort.validation_counts[cohort.fold_of]
+    real = torch.arange(rows.shape[1], device=rows.device) < counts[:, None]
+    weight = cohort.arena.data["weight"][rows] * real
+    return score(values, cohort.arena.data["target"][rows], weight).tolist()
+
+
+def _judge(
+    cohort: Cohort,
+    losses: list[float | None],
+    scores: list[float | None],
+    maximise: bool,
+    command: Retire | None,
+) -> dict[int, str]:
+    """Updates every living member's record and best weights; returns who is done (by place), and why."""
+    done: dict[int, str] = {}
+    improved: list[int] = []
+    finite = cohort.flat.isfinite().all(1).tolist()
+    for place, (member, loss, value) in enumerate(zip(cohort.members, losses, scores, strict=True)):
+        recipe, record = member.candidate.recipe, cohort.records[cohort.alive[place]]
+        record.epochs = cohort.epoch
+        if not finite[place] or loss != loss:  # nan differs from itself
+            done[place] = "diverged"
+            continue
+        if _better(value, record.score, maximise):
+            record.score, record.best_epoch, record.waits, record.stale = value, cohort.epoch, 0, 0
+            improved.append(place)
+        elif value is not None:
+            record.waits, record.stale = record.waits + 1, record.stale + 1
+            if recipe.schedule == "plateau" and record.stale >= recipe.plateau:
+                record.drops, record.stale = record.drops + 1, 0
+            if recipe.patience and record.waits >= recipe.patience:
+                done[place] = "converged"
+        if cohort.epoch >= recipe.epochs or recipe.optimizer == "exact":
+            done[place] = "finished"
+        elif command is not None and (command.members is None or member_id(member) in command.members):
+            done[place] = "stopped"
+        if place in done and record.score is None:  # nothing to choose by: the last weights are the best
+            record.best_epoch = cohort.epoch
+            improved.append(place)
+    cohort.keep_best(improved)
+    return done
+
+
+def _better(value: float | None, best: float | None, maximise: bool) -> bool:
+    if value is None or value != value:
+        return False
+    return best is None or (value > best if maximise else value < best)
+
+
+def _retire(cohort: Cohort, done: dict[int, str]) -> tuple[Retired, ...]:
+    left: list[tuple[MemberId, int]] = [(cohort.ids[place], cohort.alive[place]) for place in sorted(done)]
+    if done:
+        cohort.retire(done)
+    records = [(member, cohort.records[i]) for member, i in left]
+    return tuple(Retired(m, r.status, r.epochs, r.best_epoch, r.score) for m, r in records)

@@ -1,0 +1,165 @@
+"""One member's gradient and prediction, and their lifting over the members of a cohort.
+
+This is the only file that lifts over members. What is written here is written for one: gather the batch,
+compute the loss, differentiate. `torch.func.vmap` makes it the program of all M; a group of one is
+differentiated directly, so that it costs what a plain loop costs. The update that follows is elementwise
+and needs no lifting (`optimizers.py`).
+
+M members, P parameters of one, N rows of data, B batch, K outputs, S sites that draw random numbers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from coterie.models.layers import Keyed, Masked
+from coterie.randomness import site
+from coterie.training.layout import Layout
+
+NETWORK = "network."  # where an objective keeps its network
+
+
+class Step:
+    """The lifted functions of one structure.
+
+    objective: a module with a `network`, used only for its structure: parameters and buffers are handed
+    in at every call, each with a leading axis M.
+    """
+
+    def __init__(self, objective: nn.Module, layout: Layout) -> None:
+        self.objective = objective.to("meta")
+        self.views = {what: View(objective.get_submodule("network"), what) for what in ("forward", "features")}
+        self.layout = layout
+        modules = list(objective.named_modules())
+        self.keyed = [f"{name}.key" for name, module in modules if isinstance(module, Keyed)]
+        self.masked = [f"{name}.present" for name, module in modules if isinstance(module, Masked)]
+        self.sites = torch.tensor([site(name) for name in self.keyed], dtype=torch.int64)
+        # buffers that a forward pass in training moves on, such as running statistics
+        self.running = [
+            f"{name}.{buffer}"
+            for name, module in modules
+            for buffer, _ in module.named_buffers(recurse=False)
+            if buffer.startswith("running_")
+        ]
+        self._all_gradients = vmap(self._gradient, in_dims=(0, 0, 0, 0, 0, None))
+        self._all_own_rows = vmap(self._output, in_dims=(0, 0, 0, None, None))
+        self._all_same_rows = vmap(self._output, in_dims=(0, 0, None, None, None))
+
+    def gradient(
+        self,
+        flat: Tensor,
+        buffers: dict[str, Tensor],
+        rows: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        data: dict[str, Tensor],
+        out: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Writes every member's gradient into out (M, P).
+
+        flat (M, P); buffers (M, …) by name in the objective; rows (M, B) into data, whose tensors are
+        (N, …) and shared; present (M, B) of 0 and 1; keys (M, S).
+        Returns the losses (M,) and the running buffers as the forward pass left them.
+        """
+        self._mode(training=True)
+        if len(flat) == 1:
+            mine = {name: b[0] for name, b in buffers.items()}
+            grads, loss, running = self._gradient_alone(flat[0], mine, rows[0], present[0], keys[0], data)
+            grads, running = ({n: t[None] for n, t in part.items()} for part in (grads, running))
+            loss = loss[None]
+        else:
+            grads, loss, running = self._all_gradients(flat, buffers, rows, present, keys, data)
+        self.layout.flat(grads, lead=1, out=out)
+        return loss, running
+
+    def output(
+        self,
+        flat: Tensor,
+        buffers: dict[str, Tensor],
+        rows: Tensor,
+        data: dict[str, Tensor],
+        what: str = "forward",
+    ) -> Tensor:
+        """Every member's outputs (M, B, K): rows (M, B) of its own, or (B,) the same for all.
+
+        what: "forward" for answers, "features" for what the last layer is given (M, B, D).
+        """
+        self._mode(training=False)
+        with torch.no_grad():
+            if len(flat) == 1:
+                mine = {name: b[0] for name, b in buffers.items()}
+                return self._output(flat[0], mine, rows[0] if rows.ndim == 2 else rows, data, what)[None]
+            lifted = self._all_own_rows if rows.ndim == 2 else self._all_same_rows
+            return lifted(flat, buffers, rows, data, what)
+
+    def _mode(self, training: bool) -> None:
+        if self.objective.training != training:  # walking the modules at every step costs more than it seems
+            self.objective.train(training)
+
+    # ---- one member ------------------------------------------------------------------------------------
+
+    def _loss(
+        self,
+        parameters: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        rows: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        data: dict[str, Tensor],
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = {name: column[rows] for name, column in data.items()}
+        batch["present"] = present
+        tensors = {NETWORK + name: p for name, p in parameters.items()} | buffers
+        tensors |= {name: keys[s] for s, name in enumerate(self.keyed)}
+        tensors |= dict.fromkeys(self.masked, present)
+        loss = functional_call(self.objective, tensors, (batch,), tie_weights=False)
+        return loss, {name: tensors[name].detach() for name in self.running}
+
+    def _gradient(
+        self,
+        flat: Tensor,
+        buffers: dict[str, Tensor],
+        rows: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        data: dict[str, Tensor],
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        differentiate = grad_and_value(self._loss, has_aux=True)
+        grads, (loss, running) = differentiate(self.layout.views(flat), buffers, rows, present, keys, data)
+        return grads, loss, running
+
+    def _gradient_alone(
+        self,
+        flat: Tensor,
+        buffers: dict[str, Tensor],
+        rows: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        data: dict[str, Tensor],
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        leaves = {n: p.detach().requires_grad_() for n, p in self.layout.views(flat).items()}
+        loss, running = self._loss(leaves, buffers, rows, present, keys, data)
+        grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
+        return dict(zip(leaves, grads, strict=True)), loss.detach(), running
+
+    def _output(
+        self, flat: Tensor, buffers: dict[str, Tensor], rows: Tensor, data: dict[str, Tensor], what: str
+    ) -> Tensor:
+        batch = {name: column[rows] for name, column in data.items()}
+        tensors = {NETWORK + name: p for name, p in self.layout.views(flat).items()} | buffers
+        tensors = {name: t for name, t in tensors.items() if name.startswith(NETWORK)}
+        return functional_call(self.views[what], tensors, (batch,), tie_weights=False)
+
+
+class View(nn.Module):
+    """A network seen through one of its methods, because `functional_call` calls `forward` alone."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
+        super().__init__()
+        self.network = network
+        self.method = method
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return getattr(self.network, self.method)(inputs)
