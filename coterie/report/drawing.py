@@ -9,19 +9,29 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from coterie.report.numbers import RAISED
 
 INK, MUTED, LINE, OTHER, PAPER = "#1f2429", "#68707a", "#dfe3e8", "#9ea7b3", "#fefefd"
 ACCENT, SECOND, THIRD, FOURTH = "#0b66b0", "#c4560b", "#0a8a67", "#a3478f"
 NAMED = (ACCENT, SECOND, THIRD, FOURTH)  # told apart by all common kinds of colour vision
-MIDDLE = ("#3f8fd2", "#e07b39", "#2fae8a", "#c06fae", "#b8a136", "#8a8f98")  # for pixels: fair on light and dark
+MIDDLE = (
+    "#3f8fd2",
+    "#e07b39",
+    "#2fae8a",
+    "#c06fae",
+    "#b8a136",
+    "#8a8f98",
+)  # for pixels: fair on light and dark
 _VARIABLES = {
     INK: "ink", MUTED: "muted", LINE: "line", OTHER: "other", PAPER: "paper",
     ACCENT: "accent", SECOND: "second", THIRD: "third", FOURTH: "fourth",
@@ -64,9 +74,21 @@ def plain(text: object, limit: int = 22) -> str:
 
 
 def legend(ax: Axes, handles: Sequence[Any], labels: Sequence[str], place: str = "best") -> None:
-    """A frameless legend in the house style."""
+    """A frameless legend in the house style; place "above" is a line over the plot, where it covers
+    nothing.
+    """
+    anchor: dict[str, Any]
+    if place == "above":
+        anchor = {
+            "loc": "lower left",
+            "bbox_to_anchor": (-0.01, 1.0),
+            "ncols": len(labels),
+            "columnspacing": 1.4,
+        }
+    else:
+        anchor = {"loc": place}
     ax.legend(
-        handles, labels, loc=place, frameon=False, fontsize=8.5, labelcolor=INK,
+        handles, labels, **anchor, frameon=False, fontsize=8.5, labelcolor=INK,
         handlelength=1.6, borderaxespad=0.3, labelspacing=0.35,
     )  # fmt: skip
 
@@ -74,7 +96,9 @@ def legend(ax: Axes, handles: Sequence[Any], labels: Sequence[str], place: str =
 def say(ax: Axes, text: str) -> Axes:
     """Empty axes that say why nothing is drawn."""
     ax.set_axis_off()
-    ax.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, fontsize=9.5, transform=ax.transAxes, wrap=True)
+    ax.text(
+        0.5, 0.5, text, ha="center", va="center", color=MUTED, fontsize=9.5, transform=ax.transAxes, wrap=True
+    )
     return ax
 
 
@@ -86,14 +110,24 @@ def as_array(values: Any) -> np.ndarray:
     return array.astype(np.float64) if array.dtype.kind in "fO" else array
 
 
-def finite(values: Sequence[Any]) -> np.ndarray:
+def powers(value: float, _: object = None) -> str:
+    """A tick of a logarithmic axis: "0.01", "1", "10⁻⁵"; nothing at what is no power of ten."""
+    exponent = round(np.log10(value)) if value > 0 else 0
+    if not np.isclose(value, 10.0**exponent):
+        return ""
+    return f"{value:g}" if -4 < exponent < 4 else f"10{str(exponent).translate(RAISED)}"
+
+
+def finite(values: Iterable[Any]) -> np.ndarray:
     """The finite numbers among values (None counts as NaN)."""
-    array = np.asarray([np.nan if v is None else v for v in values], dtype=np.float64)
+    array = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
     return array[np.isfinite(array)]
 
 
 def spaced(order: np.ndarray, limit: int) -> np.ndarray:
-    """At most `limit` entries of an ordering, evenly spaced, first and last kept: a subsample without chance."""
+    """At most `limit` entries of an ordering, evenly spaced, first and last kept: a subsample without
+    chance.
+    """
     if len(order) <= limit:
         return order
     return order[np.unique(np.linspace(0, len(order) - 1, limit).round().astype(np.int64))]
@@ -111,10 +145,12 @@ def to_svg(ax: Axes, alt: str, key: str) -> str:
     with matplotlib.style.context([*_STYLE, settings]), warnings.catch_warnings():
         # The reader's browser sets the text in its own fonts, so it does not matter which letters ours lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(
-            buffer, format="svg", facecolor="none", dpi=170,
-            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-        )  # fmt: skip
+        # As savefig does, without its rehearsal, which costs as much as the drawing itself.
+        face, dpi = figure.get_facecolor(), figure.dpi
+        figure.set(facecolor="none", dpi=170)
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
+        figure.set(facecolor=face, dpi=dpi)
     return _inline(buffer.getvalue(), alt, key)
 
 
@@ -126,7 +162,9 @@ def _inline(svg: str, alt: str, key: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", body, flags=re.S)
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', body))
     body = re.sub(
-        r'<([^<>]*?) id="([^"]*)"', lambda m: f"<{m[1]}" + (f' id="{key}-{m[2]}"' if m[2] in used else ""), body
+        r'<([^<>]*?) id="([^"]*)"',
+        lambda m: f"<{m[1]}" + (f' id="{key}-{m[2]}"' if m[2] in used else ""),
+        body,
     )
     body = re.sub(r'(url\(#|href="#)', rf"\g<1>{key}-", body).replace("xlink:href", "href")
     body = re.sub(r'(?<= d=")[^"]*', lambda m: _shorter(m[0]), body)
@@ -146,7 +184,9 @@ def _shorter(numbers: str) -> str:
 
 
 def _themed(style: str) -> str:
-    style = re.sub(r"#[0-9a-f]{6}", lambda m: f"var(--{_VARIABLES[m[0]]})" if m[0] in _VARIABLES else m[0], style)
+    style = re.sub(
+        r"#[0-9a-f]{6}", lambda m: f"var(--{_VARIABLES[m[0]]})" if m[0] in _VARIABLES else m[0], style
+    )
     style = re.sub(r"font: ((?:[\w.]+ )*?)([\d.]+px) [^;]*", _font, style)
     return re.sub(r"font-family: [^;]*;?\s*", "", style)
 

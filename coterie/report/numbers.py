@@ -15,7 +15,7 @@ import math
 
 MISSING = "–"
 MINUS = "−"
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: object) -> float:
@@ -57,7 +57,7 @@ def _scientific(value: float, decimals: int) -> str:
     exponent = math.floor(math.log10(abs(value)))
     digits = min(max(decimals + exponent, 0), 3)
     mantissa, power = f"{value:.{digits}e}".split("e")
-    return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}".replace("-", MINUS)
+    return f"{mantissa} × 10{str(int(power)).translate(RAISED)}".replace("-", MINUS)
 
 
 def significant(value: object, digits: int = 3) -> str:
@@ -68,6 +68,14 @@ def significant(value: object, digits: int = 3) -> str:
     if value == int(value) and abs(value) < 1e7:
         return f"{int(value):,}".replace("-", MINUS)
     return fixed(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def share(value: object, decimals: int) -> str:
+    """A score between 0 and 1; one that is nearly but not quite 1 does not become a perfect "1.00"."""
+    value = number(value)
+    if value < 1 and round(value, decimals) == 1:
+        return f"> {1 - 10.0**-decimals:.{decimals}f}"
+    return fixed(value, decimals)
 
 
 def rounded(value: object, low: object = None, high: object = None) -> str:
@@ -94,7 +102,9 @@ def mean_and_error(mean: object, error: object) -> str:
 
 
 def percent(share: object) -> str:
-    """A share as a percentage: "0.4 %", "12 %"; never "0 %" for what is not nothing, nor "100 %" for nearly all."""
+    """A share as a percentage: "0.4 %", "12 %"; never "0 %" for what is not nothing, nor "100 %" for nearly
+    all.
+    """
     share = number(share)
     if math.isnan(share):
         return MISSING

@@ -1,0 +1,39 @@
+"""Every figure of the report in one place: plain functions of data that return a matplotlib Axes.
+
+Each draws on `ax` when it is given, and on a Figure of its own when it is not
+(`axes.figure.savefig("roc.png")`).
+
+>>> from coterie.report.figures import confusion_matrix
+>>> confusion_matrix([[8, 2], [1, 9]], ["healthy", "ill"]).get_xlabel()
+'predicted'
+"""
+
+from coterie.report.candidates import fold_scores, hyperparameter_scores, score_intervals
+from coterie.report.classification import (
+    calibration_curve,
+    confusion_matrix,
+    precision_recall_curve,
+    roc_curve,
+    threshold_curve,
+)
+from coterie.report.curves import learning_curves, winner_curves
+from coterie.report.regression import predicted_against_true, residuals
+from coterie.report.response import decision_regions, fitted_curve, permutation_importance
+
+__all__ = [
+    "calibration_curve",
+    "confusion_matrix",
+    "decision_regions",
+    "fitted_curve",
+    "fold_scores",
+    "hyperparameter_scores",
+    "learning_curves",
+    "permutation_importance",
+    "precision_recall_curve",
+    "predicted_against_true",
+    "residuals",
+    "roc_curve",
+    "score_intervals",
+    "threshold_curve",
+    "winner_curves",
+]
