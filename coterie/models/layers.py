@@ -101,6 +101,8 @@ class Columns(nn.Module):
     In: {"numeric": (B, F), "category": (B, C) int64}. Out: (B, `width`).
     """
 
+    starts: Tensor
+
     def __init__(self, numeric: int, cardinality: tuple[int, ...], embed_above: float) -> None:
         super().__init__()
         self.hot = [c for c, codes in enumerate(cardinality) if codes <= embed_above]
@@ -111,12 +113,12 @@ class Columns(nn.Module):
             self.hot_width += cardinality[c]
         self.register_buffer("starts", torch.tensor(starts, dtype=torch.int64), persistent=False)
         # the width of an embedding: fastai's rule of thumb, 1.6·n^0.56, at most 32
-        self.embeddings = nn.ModuleList(
-            nn.Embedding(cardinality[c], min(32, round(1.6 * cardinality[c] ** 0.56))) for c in self.dense
-        )
-        for table in self.embeddings:
-            nn.init.normal_(table.weight, std=table.embedding_dim**-0.5)
-        self.width = numeric + self.hot_width + sum(table.embedding_dim for table in self.embeddings)
+        sizes = [min(32, round(1.6 * cardinality[c] ** 0.56)) for c in self.dense]
+        tables = [nn.Embedding(cardinality[c], size) for c, size in zip(self.dense, sizes, strict=True)]
+        for table, size in zip(tables, sizes, strict=True):
+            nn.init.normal_(table.weight, std=size**-0.5)
+        self.embeddings = nn.ModuleList(tables)
+        self.width = numeric + self.hot_width + sum(sizes)
 
     def forward(self, prepared: dict[str, Tensor]) -> Tensor:
         numeric, codes = prepared["numeric"], prepared["category"]

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor, nn
 
 from coterie.models.output import Output
+
+
+class Prepare(Protocol):
+    """A preparation: a module with buffers, fitted on training rows."""
+
+    def fit(self, inputs: dict[str, Tensor]) -> None: ...
+
+    def __call__(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> object: ...
+
+
+class Body(Protocol):
+    """A family's own part: from prepared inputs to features, and on to raw outputs."""
+
+    def features(self, prepared: dict[str, Tensor]) -> Tensor: ...
+
+    def __call__(self, prepared: dict[str, Tensor]) -> Tensor: ...
 
 
 class Network(nn.Module):
@@ -13,7 +35,11 @@ class Network(nn.Module):
     inputs: a dict of tensors with a leading batch axis; out: see `Output`.
     """
 
-    def __init__(self, prepare: nn.Module, body: nn.Module, output: Output) -> None:
+    prepare: Prepare
+    body: Body
+    output: Output
+
+    def __init__(self, prepare: Prepare, body: Body, output: Output) -> None:
         super().__init__()
         self.prepare = prepare
         self.body = body

@@ -18,7 +18,8 @@ from coterie.objectives import losses
 class Network(Protocol):
     """What an objective asks of a network."""
 
-    task: str
+    @property
+    def task(self) -> str: ...
 
     def raw(self, inputs: dict[str, Tensor]) -> Tensor:
         """Logits, or standardised values (B, K)."""
@@ -40,6 +41,13 @@ class Supervised(nn.Module):
     The penalties are l1·Σ|w| and l2·Σw² over weights (parameters with two or more axes); biases and
     the gains of normalisations are free.
     """
+
+    network: Network
+    label_smoothing: Tensor
+    huber_delta: Tensor
+    l1: Tensor
+    l2: Tensor
+    class_weight: Tensor | None
 
     def __init__(
         self,
@@ -72,9 +80,9 @@ class Supervised(nn.Module):
         weights = [p for p in self.network.parameters() if p.ndim > 1]
         penalty = torch.zeros_like(self.l1)
         if "l1" in self.penalties:
-            penalty = penalty + self.l1 * sum(w.abs().sum() for w in weights)
+            penalty = penalty + self.l1 * torch.stack([w.abs().sum() for w in weights]).sum()
         if "l2" in self.penalties:
-            penalty = penalty + self.l2 * sum(w.square().sum() for w in weights)
+            penalty = penalty + self.l2 * torch.stack([w.square().sum() for w in weights]).sum()
         return penalty
 
     def _per_row(self, raw: Tensor, target: Tensor) -> Tensor:

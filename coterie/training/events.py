@@ -1,7 +1,7 @@
 """What happens while members train, as plain records; and what a listener may answer.
 
 The loop yields these and calls nobody. Progress, checkpoints, time limits and trackers read them; a
-listener may send back a `Retire`, which ends the epoch where it stands.
+listener may send back a `Retire`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class EpochEnd:
     """An epoch is done: for each member that was alive, its training loss and validation score.
 
     A score is None without validation rows, nan where the metric is undefined; a loss is None for closed
-    forms. `retired` are those whose last epoch it was; the cohort is already compacted.
+    forms. `retired` are those whose last epoch it was; the cohort is already compacted. A `Retire` sent in
+    answer is answered by another `EpochEnd`, of the same epoch and without members, that names who left.
     """
 
     cohort: int
@@ -68,7 +69,10 @@ class CohortEnd:
 
 @dataclass(frozen=True)
 class Retire:
-    """A command: retire these members, keeping their best weights; None: all that live."""
+    """A command: retire these members, keeping their best weights; None: all that live.
+
+    Sent for all that live, it ends the epoch where it stands; for some, they leave when it is over.
+    """
 
     members: tuple[MemberId, ...] | None = None
 

@@ -1,7 +1,9 @@
 """The loop: epochs of a cohort until its last member is retired. It yields events and calls nobody.
 
-A listener iterates, and may answer an event with `Retire` through `send`. The cohort is whole between any
-two events, so a listener that stops iterating can save it, and `train` on the restored cohort goes on.
+A listener iterates, and may answer an event with `Retire` through `send`: that ends the epoch where it
+stands if it names all who live; otherwise the others finish theirs first, so that nobody's result depends
+on a neighbour's going. The cohort is whole between any two events, so a listener that stops iterating can
+save it, and `train` on the restored cohort goes on.
 
 A living members, v validation rows of the largest fold, K outputs.
 """
@@ -14,7 +16,16 @@ import torch
 from torch import Tensor
 
 from coterie.training.cohort import Cohort, member_id
-from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, MemberId, Retire, Retired, StepEnd
+from coterie.training.events import (
+    CohortEnd,
+    CohortStart,
+    EpochEnd,
+    Event,
+    MemberId,
+    Retire,
+    Retired,
+    StepEnd,
+)
 from coterie.training.outputs import outputs
 from coterie.training.solvers import solve_ridge
 
@@ -29,7 +40,7 @@ def train(cohort: Cohort, score: Score, maximise: bool) -> Generator[Event, Reti
     """
     plan = cohort.plan
     yield CohortStart(plan.index, len(cohort.alive), cohort.layout.parameters, steps_left(cohort))
-    command: Retire | None = None
+    leaving: set[MemberId] = set()
     while cohort.alive:
         if plan.recipe.optimizer == "exact":
             solve_ridge(cohort)
@@ -38,14 +49,20 @@ def train(cohort: Cohort, score: Score, maximise: bool) -> Generator[Event, Reti
         else:
             draw = cohort.draw()
             steps = int(draw.busy.max())
-            while cohort.step < steps and command is None:
+            while cohort.step < steps and not leaving.issuperset(cohort.ids):
                 cohort.advance(draw)
-                command = yield StepEnd(plan.index, cohort.epoch, cohort.step, steps, len(cohort.alive))
+                event = StepEnd(plan.index, cohort.epoch, cohort.step, steps, len(cohort.alive))
+                leaving |= _named((yield event), cohort)
             train_loss = cohort.end_epoch(draw)
         ids = cohort.ids
         scores = validate(cohort, score)
-        retired = _retire(cohort, _judge(cohort, train_loss, scores, maximise, command))
+        retired = _retire(cohort, _judge(cohort, train_loss, scores, maximise, leaving))
         command = yield EpochEnd(plan.index, cohort.epoch, ids, tuple(train_loss), tuple(scores), retired)
+        leaving = _named(command, cohort)
+        if leaving:  # between two epochs: they go as they are, and nothing new is known of anybody
+            retired = _retire(cohort, _stop(cohort, leaving))
+            yield EpochEnd(plan.index, cohort.epoch, (), (), (), retired)
+            leaving = set()
     yield CohortEnd(plan.index)
 
 
@@ -66,7 +83,8 @@ def validate(cohort: Cohort, score: Score) -> list[float | None]:
     counts = cohort.validation_counts[cohort.fold_of]
     real = torch.arange(rows.shape[1], device=rows.device) < counts[:, None]
     weight = cohort.arena.data["weight"][rows] * real
-    return score(values, cohort.arena.data["target"][rows], weight).tolist()
+    scores = score(values, cohort.arena.data["target"][rows], weight).tolist()
+    return [value if count else None for value, count in zip(scores, counts.tolist(), strict=True)]
 
 
 def _judge(
@@ -74,7 +92,7 @@ def _judge(
     losses: list[float | None],
     scores: list[float | None],
     maximise: bool,
-    command: Retire | None,
+    leaving: set[MemberId],
 ) -> dict[int, str]:
     """Updates every living member's record and best weights; returns who is done (by place), and why."""
     done: dict[int, str] = {}
@@ -97,12 +115,28 @@ def _judge(
                 done[place] = "converged"
         if cohort.epoch >= recipe.epochs or recipe.optimizer == "exact":
             done[place] = "finished"
-        elif command is not None and (command.members is None or member_id(member) in command.members):
+        elif member_id(member) in leaving:
             done[place] = "stopped"
         if place in done and record.score is None:  # nothing to choose by: the last weights are the best
             record.best_epoch = cohort.epoch
             improved.append(place)
     cohort.keep_best(improved)
+    return done
+
+
+def _named(command: Retire | None, cohort: Cohort) -> set[MemberId]:
+    if command is None:
+        return set()
+    return set(cohort.ids if command.members is None else command.members).intersection(cohort.ids)
+
+
+def _stop(cohort: Cohort, leaving: set[MemberId]) -> dict[int, str]:
+    """Who of the living leaves between two epochs; one that has no score keeps its last weights."""
+    done = {place: "stopped" for place, member in enumerate(cohort.ids) if member in leaving}
+    unscored = [place for place in done if cohort.records[cohort.alive[place]].score is None]
+    for place in unscored:
+        cohort.records[cohort.alive[place]].best_epoch = cohort.epoch
+    cohort.keep_best(unscored)
     return done
 
 

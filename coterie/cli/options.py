@@ -1,0 +1,269 @@
+"""The command line's grammar: verbs, their options, and what their help says. It imports no heavy library.
+
+An option that is not given is absent from what is parsed, so that defaults stand in one place: the verbs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from coterie import __version__
+from coterie.cli.values import column_kind, duration, names, pair, probability, share_or_count, whole
+from coterie.cli.words import DATA, DESCRIPTION, VERBS
+from coterie.errors import SpecError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are raised, as every mistake of a user is."""
+
+    def error(self, message: str) -> NoReturn:
+        text = message.removeprefix("argument ")
+        rule = text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+        raise SpecError(rule, fix=f"See `{self.prog} --help`.")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What was asked; `SpecError` that names the nearest verb or option where a word is unknown.
+
+    Help and the version are printed, and leave by SystemExit(0).
+    """
+    parser, verbs = build()
+    if words and not words[0].startswith("-") and words[0] not in verbs:
+        raise _no_verb(words, list(verbs))
+    asked, left = parser.parse_known_args(words)
+    if left:
+        raise _not_understood(left, verbs[asked.verb])
+    return asked
+
+
+def build() -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and that of each verb by name."""
+    shape: dict[str, Any] = {
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "allow_abbrev": False,
+        "argument_default": argparse.SUPPRESS,
+    }
+    parser = Parser("coterie", description=DESCRIPTION, usage="coterie VERB …", **shape)
+    parser.add_argument(
+        "--version", action="version", version=f"coterie {__version__}", help="print the version and leave"
+    )
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="VERB", prog="coterie", help=argparse.SUPPRESS
+    )
+    made: dict[str, Parser] = {}
+    for name, verb in VERBS.items():
+        usage = f"coterie {name} {verb.usage}"
+        made[name] = verbs.add_parser(name, usage=usage, description=verb.says, epilog=verb.end, **shape)
+    _fit(made["fit"])
+    _inspect(made["inspect"])
+    _others(made)
+    return parser, made
+
+
+def _fit(fit: Parser) -> None:
+    fit.add_argument("data", nargs="?", help=DATA)
+    fit.add_argument("--out", metavar="DIR", help="the study's folder (default: runs/NAME-N)")
+    fit.add_argument("--config", metavar="FILE", help="repeat a study from its own study.json")
+    _roles(fit)
+    _tried(fit)
+    _judged(fit)
+    _run(fit)
+
+
+def _inspect(inspect: Parser) -> None:
+    inspect.add_argument("data", nargs="?", help=DATA)
+    _roles(inspect)
+    _tried(inspect)
+    _judged(inspect)
+    _json(inspect)
+
+
+def _others(made: dict[str, Parser]) -> None:
+    """The short verbs."""
+    resume = made["resume"]
+    resume.add_argument("folder", help="the study's folder, such as runs/patients-1")
+    _quiet(resume)
+    _json(resume)
+
+    predict = made["predict"]
+    predict.add_argument("folder", help="a study's folder, or a model's")
+    predict.add_argument("data", help=DATA)
+    predict.add_argument(
+        "-o", "--out", metavar="FILE", help=".csv, .tsv, .jsonl or .parquet (default: CSV to stdout)"
+    )
+    predict.add_argument(
+        "--threshold",
+        type=probability,
+        metavar="P",
+        help="of two classes: call a row positive from this probability on (default: 0.5)",
+    )
+    predict.add_argument("--quiet", action="store_true", default=False, help="no warnings")
+
+    evaluate = made["evaluate"]
+    evaluate.add_argument("folder", help="the study's folder")
+    evaluate.add_argument("data", help=DATA)
+    _by(evaluate)
+    _json(evaluate)
+
+    report = made["report"]
+    report.add_argument("folder", help="the study's folder")
+    report.add_argument(
+        "-o", "--out", metavar="FILE", help="where to (default: report.html in the study's folder)"
+    )
+    _no_rows(report)
+    _json(report)
+
+    models = made["models"]
+    models.add_argument("name", nargs="?", help="a family, such as mlp")
+    _json(models)
+
+
+def _roles(verb: Parser) -> None:
+    group = verb.add_argument_group("the table")
+    many: dict[str, Any] = {"action": "extend", "type": names, "metavar": "COLUMN"}
+    group.add_argument("--target", **many, help="what to predict; several with commas, or given again")
+    group.add_argument(
+        "--task", metavar="TASK", help="binary, multiclass, multilabel or regression (default: found out)"
+    )
+    group.add_argument("--positive", metavar="CLASS", help="of two classes, the one that is looked for")
+    group.add_argument("--weight", metavar="COLUMN", help="how much each row counts")
+    group.add_argument(
+        "--group", metavar="COLUMN", help="rows that belong together and are never split, such as a patient"
+    )
+    group.add_argument("--time", metavar="COLUMN", help="train on earlier rows, judge on later ones")
+    group.add_argument("--ignore", **many, help="leave columns out; several with commas, or given again")
+    group.add_argument(
+        "--kind",
+        dest="kinds",
+        action="append",
+        type=column_kind,
+        metavar="COLUMN=KIND",
+        help="what a column is: numeric, category, boolean, datetime, …; may be given again",
+    )
+
+
+def _tried(verb: Parser) -> None:
+    group = verb.add_argument_group("what is tried")
+    group.add_argument(
+        "--models",
+        action="extend",
+        type=names,
+        metavar="NAME",
+        help="families, with commas (default: all that suit; `coterie models` lists them)",
+    )
+    group.add_argument("--candidates", type=whole(1), metavar="N", help="how many (default: 16)")
+    group.add_argument(
+        "--fix",
+        action="append",
+        type=pair,
+        metavar="NAME=VALUE",
+        help="the same for all, such as lr=1e-3 or hidden=64,64; may be given again",
+    )
+    group.add_argument(
+        "--grid",
+        action="append",
+        type=pair,
+        metavar="NAME=VALUE",
+        help="given again for each value: all combinations are tried",
+    )
+    group.add_argument("--epochs", type=whole(1), metavar="N", help="short for --fix epochs=N")
+    group.add_argument("--batch-size", type=whole(1), metavar="N", help="short for --fix batch_size=N")
+    group.add_argument(
+        "--patience", type=whole(0), metavar="N", help="short for --fix patience=N; 0: no early stopping"
+    )
+
+
+def _judged(verb: Parser) -> None:
+    group = verb.add_argument_group("how it is judged")
+    group.add_argument(
+        "--metric", metavar="NAME", help="what to choose by (default: log loss for classes, RMSE for values)"
+    )
+    group.add_argument("--test", metavar="FILE", help="a test set of its own")
+    group.add_argument(
+        "--test-size", type=share_or_count, metavar="SHARE", help="share or number of rows (default: 0.2)"
+    )
+    group.add_argument(
+        "--folds",
+        type=whole(0),
+        metavar="N",
+        help="(default: 5) 1: one validation part, the default above 100,000 rows; 0: none",
+    )
+    group.add_argument(
+        "--seeds", type=whole(1), metavar="N", help="networks for each candidate and fold (default: 1)"
+    )
+    group.add_argument("--seed", type=whole(0), metavar="N", help="of all that is random (default: 0)")
+
+
+def _run(fit: Parser) -> None:
+    chosen = fit.add_argument_group("the winner")
+    chosen.add_argument(
+        "--prefer",
+        choices=("best", "simple"),
+        help="best: by mean score; simple: the simplest within one standard error of it",
+    )
+    chosen.add_argument("--refit", action="store_true", help="train the winner again on all training rows")
+    _by(chosen)
+    _no_rows(chosen)
+    group = fit.add_argument_group("running")
+    group.add_argument(
+        "--time-limit",
+        type=duration,
+        metavar="TIME",
+        help="such as 90 (seconds), 10m, 1h30m: then the best so far",
+    )
+    group.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="(default: auto)")
+    _quiet(group)
+    _json(group)
+
+
+def _by(verb: Any) -> None:
+    verb.add_argument(
+        "--by", action="extend", type=names, metavar="COLUMN", help="scores for each value of a column"
+    )
+
+
+def _no_rows(verb: Any) -> None:
+    verb.add_argument("--no-rows", dest="rows", action="store_false", help="no row of the data in the report")
+
+
+def _quiet(verb: Any) -> None:
+    verb.add_argument(
+        "--quiet", action="store_true", default=False, help="no progress; only the summary at the end"
+    )
+
+
+def _json(verb: Any) -> None:
+    verb.add_argument(
+        "--json", action="store_true", default=False, help="print one JSON object and nothing else"
+    )
+
+
+def _no_verb(words: Sequence[str], verbs: Sequence[str]) -> SpecError:
+    near = difflib.get_close_matches(words[0], verbs, n=1)
+    as_data = "." in words[0] or words[0] in DATA.replace(",", "").split()
+    if near:
+        fix = f"Did you mean `coterie {near[0]}`?"
+    elif as_data:
+        fix = f"Did you mean `coterie fit {' '.join(words)}`?"
+    else:
+        fix = "See `coterie --help`."
+    return SpecError(f"A verb must be one of {', '.join(verbs)}.", given=repr(words[0]), fix=fix)
+
+
+def _not_understood(left: Sequence[str], verb: Parser) -> SpecError:
+    options = [word.partition("=")[0] for word in left if word.startswith("-") and word != "-"]
+    if not options:
+        return SpecError(
+            "Only one of each thing can be named.", given=" ".join(left), fix=f"See `{verb.prog} --help`."
+        )
+    near = difflib.get_close_matches(options[0], list(_known(verb)), n=1)
+    fix = f"Did you mean {near[0]}?" if near else f"See `{verb.prog} --help`."
+    return SpecError(f"An option must be one that `{verb.prog}` has.", given=options[0], fix=fix)
+
+
+def _known(verb: Parser) -> Iterator[str]:
+    for action in verb._actions:  # argparse has no public list of its options
+        yield from (option for option in action.option_strings if option.startswith("--"))

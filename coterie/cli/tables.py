@@ -1,0 +1,186 @@
+"""Tables of facts for a terminal: what an inspection found, an evaluation's scores, the zoo.
+
+Names and values from files are shown as they are, never read as markup.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from coterie.cli.values import printable
+from coterie.report.numbers import count, interval, listed, percent, rounded, significant
+from coterie.report.words import SPLITS, TASKS, measure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Facts = Mapping[str, Any]
+COLUMNS = 60  # of a table that are listed; the rest is counted
+CLASSES = 12
+SETTING = 26  # width of "name=default"
+
+
+def console() -> Console:
+    """Where tables go. A pipe or a file gets lines wide enough for all that is said."""
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    return Console(highlight=False, markup=False, emoji=False, width=wide)
+
+
+def show_inspection(facts: Facts) -> None:
+    """What would be trained on and what looks wrong, warnings last, where the eye is."""
+    out = console()
+    _line(out, f"{facts['source']}: {count(facts['rows'], 'row')}, {count(len(facts['columns']), 'column')}")
+    if facts["unusable_rows"]:
+        _line(out, f"{count(facts['unusable_rows'], 'row')} cannot be used.")
+    out.print()
+    rows = [
+        [c["name"], c["kind"], c["role"].replace("_", " "), percent(c["missing"]) if c["missing"] else "",
+         f"{c['distinct']:,}", c["note"]]
+        for c in facts["columns"][:COLUMNS]
+    ]  # fmt: skip
+    _table(out, ["column", "kind", "role", "missing", "distinct", "why"], rows, right=(3, 4))
+    if len(facts["columns"]) > COLUMNS:
+        _line(out, f"… and {count(len(facts['columns']) - COLUMNS, 'more column')} (--json has all)")
+    out.print()
+    _line(out, f"Task:   {TASKS[facts['task']]} ({facts['task']}), target {listed(list(facts['target']))}", 8)
+    _distribution(out, facts)
+    folds = count(facts["folds"], "fold") if facts["folds"] else "no folds"
+    test = f"{count(facts['test'], 'row')} set aside as the test" if facts["test"] else "no test set"
+    split = SPLITS.get(facts["split"], facts["split"])
+    _line(out, f"Split:  {count(facts['development'], 'row')} to learn from in {folds}, {test}; {split}", 8)
+    families = listed([f"{count(n, 'candidate')} of {name}" for name, n in facts["families"].items()])
+    networks = f"{count(facts['members'], 'member')} ({families}) on {count(facts['inputs'], 'input')}"
+    largest = f"at most {count(facts['parameters'], 'parameter')} each"
+    _line(out, f"Trains: {networks}, {largest}; chosen by {measure(facts['metric'])}", 8)
+    for note in facts["notes"]:
+        _line(out, f"- {note}", 2)
+    for warning in facts["warnings"]:
+        _line(out, f"! {warning}", 2, style="yellow")
+    if not facts["warnings"]:
+        _line(out, "Nothing looks wrong.")
+
+
+def _distribution(out: Console, facts: Facts) -> None:
+    """How the target is distributed: rows of each class or label, or quartiles of values."""
+    classes = sorted(facts["classes"].items(), key=lambda item: -item[1])
+    total = max(1, facts["rows"] - facts["unusable_rows"])
+    if classes:
+        shares = [f"{name} {n:,} ({percent(n / total)})" for name, n in classes[:CLASSES]]
+        more = [f"{len(classes) - CLASSES} more"] if len(classes) > CLASSES else []
+        _line(out, f"        {', '.join(shares + more)}", 8)
+    for name, five in (facts.get("quartiles") or {}).items():
+        low, first, middle, third, high = (significant(value) for value in five)
+        _line(out, f"        {name}: {low} to {high}, half between {first} and {third}, median {middle}")
+
+
+def show_evaluation(facts: Facts, folder: str) -> None:
+    """Scores with intervals, then each subgroup's, then what to know of them."""
+    out = console()
+    _line(out, f"{facts['source']}: {count(facts['rows'], 'row')} scored by the model of {folder}")
+    out.print()
+    scores = facts["scores"]
+    rows = [
+        [measure(name), rounded(s["value"], s["low"], s["high"]), interval(s)] for name, s in scores.items()
+    ]
+    _table(out, ["measure", "score", "95 % interval"], rows)
+    groups = facts.get("subgroups") or []
+    for column in dict.fromkeys(group["column"] for group in groups):
+        own = [group for group in groups if group["column"] == column]
+        names = list(own[0]["scores"])[:3]
+        out.print()
+        cells = [
+            [group["value"], f"{group['rows']:,}", *(_cell(group["scores"].get(n)) for n in names)]
+            for group in own
+        ]
+        _table(out, [f"by {printable(column)}", "rows", *map(measure, names)], cells, right=(1,))
+    out.print()
+    times = facts.get("times_scored")
+    if times and times > 1:
+        _line(
+            out,
+            f"These rows have now been scored {times} times: the more often, the less of a test they are.",
+        )
+    for warning in facts.get("warnings") or []:
+        _line(out, f"! {warning}", 2, style="yellow")
+
+
+def _cell(score: Facts | None) -> str:
+    if score is None:
+        return ""
+    between = interval(dict(score))
+    return rounded(score["value"], score["low"], score["high"]) + (f" ({between})" if between else "")
+
+
+def show_zoo(zoo: Sequence[Facts]) -> None:
+    """The families, a line each."""
+    out = console()
+    rows = [
+        [f["name"], f["title"], ", ".join(h["name"] for h in f["hyperparameters"]), f["source"]] for f in zoo
+    ]
+    _table(out, ["family", "what it is", "its own hyperparameters", "source"], rows)
+    out.print()
+    _line(
+        out, "`coterie models NAME` lists all that --fix and --grid can set, with bounds and search ranges."
+    )
+
+
+def show_family(family: Facts) -> None:
+    """Everything that is declared of one family, its own hyperparameters before those of training."""
+    out = console()
+    _line(out, f"{family['name']}: {family['title']}", style="bold")
+    for paragraph in inspect.cleandoc(family["about"]).split("\n\n"):
+        out.print()
+        _line(out, " ".join(paragraph.split()))
+    for title, key in (("Its own hyperparameters", "hyperparameters"), ("How it is trained", "recipe")):
+        out.print()
+        _line(out, title, style="bold")
+        for hyper in family[key]:
+            may = hyper["bounds"] + (f"; searched: {hyper['search']}" if hyper["search"] else "")
+            _line(
+                out,
+                f"  {hyper['name']}={hyper['default']:<{SETTING - len(hyper['name']) - 4}} {hyper['help']}",
+                SETTING,
+            )
+            _line(out, f"{'':{SETTING}}{may}", SETTING, style="dim")
+    out.print()
+    first = family["hyperparameters"][0] if family["hyperparameters"] else family["recipe"][0]
+    _line(
+        out,
+        f"For example: coterie fit digits --models {family['name']} --fix {first['name']}={first['default']}",
+    )
+
+
+def _table(
+    out: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, head in enumerate(heads):
+        last = place == len(heads) - 1
+        width = None if last else 36
+        table.add_column(
+            Text(head), justify="right" if place in right else "left", overflow="fold", max_width=width
+        )
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    out.print(table)
+
+
+def _line(out: Console, text: str, hang: int = 0, style: str = "") -> None:
+    """A line, whose continuations are set in by `hang`."""
+    from rich.text import Text
+
+    safe = "".join(letter if letter.isprintable() else "�" for letter in text)
+    for line in textwrap.wrap(safe, out.width, subsequent_indent=" " * hang):
+        out.print(Text(line, style=style), soft_wrap=True)

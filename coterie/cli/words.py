@@ -1,0 +1,110 @@
+"""What the help says of each verb. Every example in it is parsed by a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DATA = (
+    "CSV, TSV, Parquet, JSON Lines or Excel, packed (.gz) or not; or a bundled set: "
+    "digits, breast_cancer, iris, wine, diabetes, linnerud"
+)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """usage: what follows the verb; short: in the list; says: a sentence; end: examples and hints."""
+
+    usage: str
+    short: str
+    says: str
+    end: str
+
+
+VERBS: dict[str, Verb] = {
+    "fit": Verb(
+        "[DATA] [options]",
+        "learn from a table: a model, honest scores, a report",
+        "Learns from a table: trains all candidates together, chooses honestly, and reports.",
+        """\
+examples:
+  coterie fit digits
+  coterie fit patients.csv --target disease --positive yes --no-rows
+  coterie fit houses.parquet --target price --models mlp,linear --folds 10 --seeds 3
+  coterie fit visits.csv --target died --group patient --time-limit 10m
+  coterie fit iris --grid lr=1e-3 --grid lr=1e-2 --grid hidden=64,64 --grid hidden=128 --models mlp
+  coterie fit --config runs/patients-1/study.json
+
+Ctrl-C finishes the step and saves; `coterie resume runs/NAME-N` goes on from there.
+`coterie models mlp` lists what --fix and --grid can set.""",
+    ),
+    "inspect": Verb(
+        "[DATA] [options]",
+        "what would be trained on, and what looks wrong",
+        "Says what would be trained on and what looks wrong with it. It trains nothing.",
+        """\
+examples:
+  coterie inspect patients.csv --target disease
+  coterie inspect visits.csv --target died --group patient --kind zip=category""",
+    ),
+    "resume": Verb(
+        "FOLDER [options]",
+        "go on after a kill, a crash or Ctrl-C",
+        "Goes on with a study that was cut off, from the last step that was saved.",
+        """\
+examples:
+  coterie resume runs/patients-1""",
+    ),
+    "predict": Verb(
+        "FOLDER DATA [options]",
+        "use a study's model on new rows",
+        "Predicts: classes and probabilities, or values and intervals, in the order of the rows.",
+        """\
+examples:
+  coterie predict runs/patients-1 new.csv -o out.csv
+  coterie predict runs/patients-1 new.parquet --threshold 0.2""",
+    ),
+    "evaluate": Verb(
+        "FOLDER DATA [options]",
+        "judge a study's model on new labelled rows",
+        "Scores a study's model, with intervals, on labelled rows that it has never seen.",
+        """\
+examples:
+  coterie evaluate runs/patients-1 later.csv
+  coterie evaluate runs/patients-1 later.csv --by sex,hospital""",
+    ),
+    "report": Verb(
+        "FOLDER [options]",
+        "write a study's page again",
+        "Writes a study's page again, and names it.",
+        """\
+examples:
+  coterie report runs/patients-1
+  coterie report runs/patients-1 --no-rows -o patients.html""",
+    ),
+    "models": Verb(
+        "[NAME] [options]",
+        "the families of models and their hyperparameters",
+        "Lists the families of models; of one, its hyperparameters with bounds, defaults and search ranges.",
+        """\
+examples:
+  coterie models
+  coterie models mlp""",
+    ),
+}
+
+TITLE = """\
+Trains every fold, seed and hyperparameter together as one tensor program, and says honestly
+which network to trust.
+
+verbs:
+"""
+EXAMPLES = """
+
+examples:
+  coterie fit digits
+  coterie fit patients.csv --target disease
+  coterie predict runs/patients-1 new.csv -o out.csv
+
+`coterie VERB --help` says more of each."""
+
+DESCRIPTION = TITLE + "\n".join(f"  {name:<10}{verb.short}" for name, verb in VERBS.items()) + EXAMPLES

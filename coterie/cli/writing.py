@@ -1,0 +1,84 @@
+"""Where results go: one JSON object or a table to the standard output, or a file that is written whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coterie.cli.values import plain
+from coterie.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Writer = Callable[["pl.DataFrame", io.BytesIO], object]
+
+WRITERS: dict[str, Writer] = {
+    ".csv": lambda frame, file: frame.write_csv(file),
+    ".tsv": lambda frame, file: frame.write_csv(file, separator="\t"),
+    ".jsonl": lambda frame, file: frame.write_ndjson(file),
+    ".ndjson": lambda frame, file: frame.write_ndjson(file),
+    ".parquet": lambda frame, file: frame.write_parquet(file),
+}
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """One object on a line of its own; what is no finite number becomes null."""
+    print(json.dumps(plain(facts), allow_nan=False))
+
+
+def writer(out: str | None, data: str) -> Writer:
+    """How to write predictions to `out`, checked before any work is done; None and "-": CSV.
+
+    data: what is predicted, which is never overwritten.
+    """
+    if out in (None, "-"):
+        return WRITERS[".csv"]
+    path = Path(str(out))
+    try:
+        same = path.samefile(data)
+    except OSError:
+        same = False
+    if same:
+        raise DataError("Predictions must not overwrite the data.", given=f"'{out}'", fix="Give another -o.")
+    if path.is_dir() or not path.parent.is_dir():
+        what = "which is a folder" if path.is_dir() else f"and there is no folder '{path.parent}'"
+        raise DataError("Predictions go to a file in a folder that exists.", given=f"'{out}', {what}")
+    known = WRITERS.get(path.suffix.lower())
+    if known is None and not _special(path):
+        raise SpecError(
+            f"Predictions are written as {', '.join(WRITERS)}.",
+            given=f"'{out}'",
+            fix=f"For example: -o {path.stem or 'out'}.csv.",
+        )
+    return known or WRITERS[".csv"]
+
+
+def write(frame: pl.DataFrame, out: str | None, how: Writer) -> None:
+    """Writes a table whole or not at all; to the standard output if `out` is None or "-"."""
+    held = io.BytesIO()
+    how(frame, held)
+    if out in (None, "-"):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(held.getbuffer())
+        return
+    path = Path(os.path.realpath(str(out)))  # a link keeps pointing to what it points to
+    if _special(path):
+        path.write_bytes(held.getbuffer())
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(held.getbuffer())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _special(path: Path) -> bool:
+    """A device or a pipe, such as /dev/null: it cannot be replaced by a file."""
+    return path.exists() and not path.is_file() and not path.is_dir()

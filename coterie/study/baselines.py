@@ -1,0 +1,183 @@
+"""Simple models beside the network, on the same rows and folds: what it has to beat to be worth its cost.
+
+The baselines are scikit-learn's: always the same answer, logistic or ridge regression, histogram gradient
+boosting, support vectors. Each is fitted on every fold's training rows, its imputation, scaling and codes
+too; the test prediction is the average over the folds, as the network's is.
+
+N rows, F numeric inputs, C category inputs, K outputs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coterie.data.dataset import Dataset
+from coterie.study.baseline_kinds import Kind, Size, kinds_for
+
+MOST_ROWS = 200_000  # a baseline is fitted on a random sample of a fold's training rows beyond this
+CHUNK = 50_000  # rows predicted at once
+
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A finished baseline.
+
+    name, label: as stored and as read. validation: (n_val, K) for each fold, in the order of the fold's
+    validation positions; () without folds. test: (n_test, K), or None without test rows. Probabilities or
+    values, as a model's output. note: what was used; where `failed`, why, and there are no predictions.
+    """
+
+    name: str
+    label: str
+    validation: tuple[Tensor, ...]
+    test: Tensor | None
+    note: str
+    failed: bool = False
+
+
+def fit_baselines(
+    dataset: Dataset,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    development: np.ndarray,
+    test: np.ndarray,
+    *,
+    task: str,
+    outputs: int,
+    seed: int,
+) -> Iterator[Baseline]:
+    """Yields one finished baseline at a time, the simplest first.
+
+    folds, development, test: positions in `dataset`, which must have its target; outputs: K. Without folds
+    each baseline is fitted once, on all development rows. Sample weights are used. A class that a fold's
+    training rows lack has probability 0 there. A baseline that cannot be fitted is yielded all the same,
+    with the reason as its note: it never stops a study.
+    """
+    assert dataset.target is not None
+    table = _Rows(
+        np.concatenate([dataset.inputs["numeric"].numpy(), dataset.inputs["category"].numpy()], axis=1),
+        dataset.target.numpy(),
+        None if dataset.weight is None else dataset.weight.numpy().astype(np.float64),
+    )
+    parts = tuple(folds) or ((development, development[:0]),)
+    numeric, category = dataset.inputs["numeric"].shape[1], dataset.inputs["category"].shape[1]
+    rows = max(len(training) for training, _ in parts)
+    size = Size(min(rows, MOST_ROWS), numeric, category, outputs)
+    for kind in kinds_for(task, size, len(development)):
+        with warnings.catch_warnings():  # convergence, rare classes: the score tells
+            warnings.simplefilter("ignore")
+            try:
+                found = [_fit_part(kind, table, part, test, size, task, seed) for part in parts]
+            except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+                reason = " ".join(str(error).split())[:200]
+                yield Baseline(kind.name, kind.label, (), None, f"It could not be fitted: {reason}", True)
+                continue
+        note = kind.describe(task == "regression", size)
+        if rows > MOST_ROWS and kind.inputs is not None:
+            note += f" Fitted on {MOST_ROWS:,} of {rows:,} training rows, drawn at random."
+        averaged = torch.from_numpy(np.mean([on_test for _, on_test in found], axis=0)) if len(test) else None
+        validation = tuple(torch.from_numpy(on_fold) for on_fold, _ in found) if folds else ()
+        yield Baseline(kind.name, kind.label, validation, averaged, note.strip())
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Inputs (N, F + C), numbers first, codes last; target (N,) or (N, K); weight (N,) or None."""
+
+    inputs: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray | None
+
+
+def _fit_part(
+    kind: Kind,
+    table: _Rows,
+    part: tuple[np.ndarray, np.ndarray],
+    test: np.ndarray,
+    size: Size,
+    task: str,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fits on one fold's training rows: predictions for its validation rows and for the test rows."""
+    training, validation = part
+    if table.weight is not None:
+        training = training[table.weight[training] > 0]
+    if len(training) > MOST_ROWS and kind.inputs is not None:
+        drawn = np.random.Generator(np.random.PCG64(seed)).choice(len(training), MOST_ROWS, replace=False)
+        training = training[np.sort(drawn)]
+    weight = None if table.weight is None else table.weight[training] / table.weight[training].mean()
+    raw = table.inputs[training].astype(np.float64)
+    inputs = None if kind.inputs is None else kind.inputs(size).fit(raw)
+    x = raw[:, :0] if inputs is None else inputs.transform(raw)
+
+    def make() -> Any:
+        return kind.estimator(task == "regression", size, seed)
+
+    if task in ("binary", "multiclass"):
+        predict = _fit_classes(make, x, table.target[training], weight, size.outputs)
+    else:
+        one = _fit_values if task == "regression" else _fit_label
+        columns = [one(make, x, column, weight) for column in table.target[training].T]
+
+        def predict(z: np.ndarray) -> np.ndarray:
+            return np.stack([column(z) for column in columns], axis=1)
+
+    def output(rows: np.ndarray) -> np.ndarray:
+        pieces = [np.zeros((0, size.outputs))]
+        for begin in range(0, len(rows), CHUNK):
+            raw = table.inputs[rows[begin : begin + CHUNK]].astype(np.float64)
+            pieces.append(predict(raw[:, :0] if inputs is None else inputs.transform(raw)))
+        joined = np.concatenate(pieces)
+        if not np.isfinite(joined).all():
+            raise ArithmeticError("its predictions are not finite numbers.")
+        return joined
+
+    return output(validation), output(test)
+
+
+def _fit_classes(
+    make: Callable[[], Any], x: Any, y: np.ndarray, weight: np.ndarray | None, outputs: int
+) -> Predict:
+    """Probabilities (n, K); columns of classes that y lacks are 0."""
+    estimator = make()
+    fewest = getattr(estimator, "fewest", 1)
+    classes = np.flatnonzero(np.bincount(y, minlength=outputs) >= fewest)
+    if len(classes) < 2:
+        only = np.eye(outputs)[np.bincount(y, weight, minlength=outputs).argmax()]
+        return lambda z: np.tile(only, (z.shape[0], 1))
+    keep = np.isin(y, classes)
+    if not keep.all():
+        x, y, weight = x[keep], y[keep], None if weight is None else weight[keep]
+    estimator.fit(x, y, sample_weight=weight)
+
+    def predict(z: Any) -> np.ndarray:
+        probability = np.zeros((z.shape[0], outputs))
+        probability[:, estimator.classes_] = estimator.predict_proba(z)
+        return probability
+
+    return predict
+
+
+def _fit_label(make: Callable[[], Any], x: Any, y: np.ndarray, weight: np.ndarray | None) -> Predict:
+    """The probability (n,) of one label."""
+    both = _fit_classes(make, x, y.astype(np.int64), weight, 2)
+    return lambda z: both(z)[:, 1]
+
+
+def _fit_values(make: Callable[[], Any], x: Any, y: np.ndarray, weight: np.ndarray | None) -> Predict:
+    """Values (n,) of one target, standardised for the fit: penalties and tolerances then suit any unit."""
+    y = y.astype(np.float64)
+    center = np.average(y, weights=weight)
+    scale = np.sqrt(np.average((y - center) ** 2, weights=weight))
+    if not scale > 1e-12 * max(abs(center), 1e-30):
+        return lambda z: np.full(z.shape[0], center)
+    estimator = make().fit(x, (y - center) / scale, sample_weight=weight)
+    return lambda z: np.asarray(estimator.predict(z), dtype=np.float64) * scale + center

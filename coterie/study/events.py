@@ -1,0 +1,51 @@
+"""What happens in a study besides training: the records that follow and surround `training/events.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coterie.training.events import Event
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What will be trained; estimate_seconds is a guess from the arithmetic, for before a long start."""
+
+    members: int
+    cohorts: int
+    candidates: int
+    families: tuple[str, ...]
+    parameters: int  # of the largest member
+    metric: str  # by which validation scores and selection go
+    maximise: bool
+    estimate_seconds: float
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the work begins: "training", "refitting", "baselines", "assessing" or "report"."""
+
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is on disk: a kill from here on loses nothing before it."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Model and report are written."""
+
+    folder: str
+    seconds: float
+
+
+class Stopped(Exception):
+    """Raised out of a study's events after `stop()`, when all is saved."""
+
+
+StudyEvent = Event | Planned | Phase | Saved | Finished

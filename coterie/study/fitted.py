@@ -1,0 +1,94 @@
+"""From trained members to scores of candidates, out-of-fold outputs and the model that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coterie.data.dataset import Dataset
+from coterie.model import Model
+from coterie.study.fitting import Trained
+from coterie.study.problem import Problem
+from coterie.study.selection import MemberScore, Scored, scored
+from coterie.training.plan import Candidate, Member
+
+
+def score_candidates(
+    candidates: Sequence[Candidate], done: Sequence[Trained], problem: Problem
+) -> list[Scored]:
+    """Every candidate that was trained, with its members' scores; those not reached in time are left out."""
+    scores: dict[int, list[MemberScore]] = {}
+    parameters: dict[int, int] = {}
+    for trained in done:
+        for member, r in zip(trained.plan.members, trained.records, strict=True):
+            index = member.candidate.index
+            parameters[index] = trained.parameters
+            scores.setdefault(index, []).append(
+                MemberScore(member.fold, member.seed, r.score, r.best_epoch, r.epochs, r.status)
+            )
+    sizes = [(len(t), len(v)) for t, v in problem.folds] or [(len(problem.development), 0)]
+    n_train, n_validation = (round(float(np.mean(part))) for part in zip(*sizes, strict=True))
+    return [
+        scored(
+            c,
+            parameters[c.index],
+            sorted(scores[c.index], key=lambda s: (s.seed, s.fold)),
+            n_train,
+            n_validation,
+        )
+        for c in candidates
+        if c.index in scores
+    ]
+
+
+def assemble(problem: Problem, candidate: Candidate, done: Sequence[Trained], about: dict[str, Any]) -> Model:
+    """The ensemble of a candidate's members; a diverged one that never had a good epoch is left out."""
+    found: list[tuple[Member, Tensor, dict[str, Tensor]]] = []
+    for trained in done:
+        for place, (member, record) in enumerate(zip(trained.plan.members, trained.records, strict=True)):
+            lost = record.status == "diverged" and record.score is None
+            if member.candidate.index == candidate.index and not lost:
+                buffers = {name: b[place] for name, b in trained.buffers.items()}
+                found.append((member, trained.flat[place], buffers))
+    found.sort(key=lambda item: (item[0].seed, item[0].fold))
+    flat = torch.stack([f for _, f, _ in found])
+    buffers = {name: torch.stack([b[name] for _, _, b in found]) for name in found[0][2]}
+    members = [{"fold": m.fold, "seed": m.seed} for m, _, _ in found]
+    return Model(problem.schema, candidate.family, flat, buffers, members, about)
+
+
+def out_of_fold(problem: Problem, model: Model) -> tuple[np.ndarray, Tensor]:
+    """Positions in the dataset, and the outputs (n, K) there of those members that never saw them.
+
+    Averaged over seeds, and over folds where a row is in several validation parts.
+    """
+    total: Tensor | None = None
+    counts = np.zeros(len(problem.dataset))
+    for fold, (_, validation) in enumerate(problem.folds):
+        places = [p for p, member in enumerate(model.members) if member["fold"] == fold]
+        if places and len(validation):
+            output = model.subset(places).output(rows_of(problem.dataset, validation))
+            if total is None:
+                total = torch.zeros(len(problem.dataset), output.shape[1], dtype=output.dtype)
+            total[torch.from_numpy(validation)] += output
+            counts[validation] += 1
+    positions = np.flatnonzero(counts)
+    if total is None:
+        return positions, torch.zeros(0, model.target.outputs, dtype=torch.float64)
+    return positions, total[positions] / torch.from_numpy(counts[positions])[:, None]
+
+
+def rows_of(dataset: Dataset, positions: np.ndarray) -> Dataset:
+    """Some rows of a dataset, in the order of their positions."""
+    at = torch.from_numpy(np.asarray(positions, dtype=np.int64))
+    return Dataset(
+        dataset.schema,
+        {name: column[at] for name, column in dataset.inputs.items()},
+        None if dataset.target is None else dataset.target[at],
+        None if dataset.weight is None else dataset.weight[at],
+        dataset.rows[positions],
+    )

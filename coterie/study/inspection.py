@@ -1,0 +1,87 @@
+"""What would be trained on, and what looks wrong, without training anything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from coterie.data.checks import capacity_warning
+from coterie.data.describe import describe
+from coterie.data.table import Table
+from coterie.study.planning import candidates_of, metric_of, parameters_of
+from coterie.study.problem import pose
+from coterie.study.question import Question
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The facts of a look at the data; `str()` reads well in a notebook or a terminal."""
+
+    source: str
+    rows: int
+    unusable_rows: int
+    task: str
+    target: tuple[str, ...]
+    classes: dict[str, int]  # rows of each class or label
+    columns: list[dict[str, Any]]
+    inputs: int  # numbers and categories that a model is given
+    development: int
+    test: int
+    split: str
+    folds: int
+    metric: str
+    families: dict[str, int]  # candidates of each
+    members: int
+    parameters: int  # of the largest network
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.source}: {self.rows:,} rows, {len(self.columns)} columns",
+            f"task: {self.task} of {', '.join(self.target)}",
+            f"split: {self.development:,} to develop on in {self.folds} folds ({self.split}), {self.test:,} to test",
+            f"would train: {self.members} networks of {', '.join(self.families)}, at most {self.parameters:,} parameters",
+        ]
+        lines += [f"- {c['name']}: {c['kind']}, {c['role']}. {c['note']}".rstrip(". ") for c in self.columns]
+        return "\n".join([*lines, *self.notes, *(f"warning: {w}" for w in self.warnings)])
+
+
+def look(question: Question, table: Table, test: Table | None = None) -> Inspection:
+    """Reads, types and splits as a fit would, and says what came of it."""
+    problem = pose(question, table, test)
+    candidates = candidates_of(question, problem)
+    target = problem.roles.target
+    sizes = {c.index: parameters_of(c, problem) for c in candidates}
+    families = [c.family.name for c in candidates]
+    y = problem.roles.y[problem.roles.keep]
+    if target.task == "multilabel":
+        classes = {name: int(y[:, k].sum()) for k, name in enumerate(target.names)}
+    else:
+        classes = {name: int(np.sum(y == k)) for k, name in enumerate(target.classes)}
+    capacity = capacity_warning(sizes[0], problem.training_rows)
+    return Inspection(
+        source=table.source,
+        rows=len(problem.table.frame),
+        unusable_rows=len(problem.table.frame) - len(problem.dataset),
+        task=target.task,
+        target=target.names,
+        classes=classes,
+        columns=describe(problem.table, problem.roles, problem.schema),
+        inputs=len(problem.schema.numeric) + len(problem.schema.category),
+        development=len(problem.development),
+        test=len(problem.test),
+        split=problem.split.kind,
+        folds=len(problem.folds),
+        metric=metric_of(question, problem).name,
+        families={name: families.count(name) for name in dict.fromkeys(families)},
+        members=len(candidates) * max(1, len(problem.folds)) * question.seeds,
+        parameters=max(sizes.values()),
+        notes=problem.notes,
+        warnings=problem.warnings + ((capacity,) if capacity else ()),
+    )

@@ -1,0 +1,98 @@
+"""From a question and its problem to what will be trained: metric, device, candidates, sizes, estimate."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+import torch
+
+from coterie.errors import SpecError
+from coterie.metrics.catalogue import Metric, default_metric, metric_named
+from coterie.study.events import Planned
+from coterie.study.problem import Problem
+from coterie.study.question import Question
+from coterie.study.search import propose
+from coterie.training.cohort import network_of
+from coterie.training.layout import Layout
+from coterie.training.plan import Candidate, CohortPlan
+
+ROOM = 1 << 30  # bytes that the arrays of one cohort may take
+SPEED = 1.5e10  # multiply-adds a second, for the estimate before a start
+
+
+def metric_of(question: Question, problem: Problem) -> Metric:
+    task = problem.roles.target.task
+    return metric_named(question.metric, task) if question.metric else default_metric(task)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name; auto takes a CUDA one if there is any."""
+    present: dict[str, Callable[[], bool]] = {
+        "cpu": lambda: True,
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind = name.partition(":")[0]
+    if kind not in present:
+        raise SpecError("device must be one of auto, cpu, cuda, mps.", given=repr(name))
+    if not present[kind]():
+        raise SpecError("device must be one that this machine has.", given=repr(name), fix="Use device=auto.")
+    return torch.device(name)
+
+
+def candidates_of(question: Question, problem: Problem) -> tuple[Candidate, ...]:
+    candidates = propose(
+        question.models,
+        task=problem.roles.target.task,
+        rows=problem.training_rows,
+        count=question.candidates if problem.folds else 1,
+        fix=question.fix,
+        grid=question.grid,
+        seed=question.seed,
+    )
+    if not problem.folds and len(candidates) > 1:
+        raise SpecError(
+            "Without folds nothing can choose between candidates.",
+            given=f"folds=0 and a grid of {len(candidates)}",
+            fix="Give one value each, or let there be folds.",
+        )
+    return candidates
+
+
+def parameters_of(candidate: Candidate, problem: Problem) -> int:
+    with torch.device("meta"):
+        return Layout.of(network_of(candidate.family, problem.dataset)).parameters
+
+
+def room_for(parameters: int) -> int:
+    """How many members of this size to train at once; a formula, so that every run groups alike."""
+    return max(1, min(1024, ROOM // (parameters * 4 * 8)))
+
+
+def planned(
+    plans: tuple[CohortPlan, ...],
+    candidates: tuple[Candidate, ...],
+    sizes: dict[int, int],
+    problem: Problem,
+    metric: Metric,
+) -> Planned:
+    work = 0.0
+    for plan in plans:
+        if plan.recipe.optimizer != "exact":
+            size = sizes[plan.members[0].candidate.index]
+            epochs = statistics.mean(m.candidate.recipe.epochs for m in plan.members)
+            steps = epochs * -(-problem.training_rows // plan.recipe.batch_size)
+            work += steps * (1.5e-3 + len(plan.members) * size * (3 * plan.recipe.batch_size + 30) / SPEED)
+    return Planned(
+        members=sum(len(p.members) for p in plans),
+        cohorts=len(plans),
+        candidates=len(candidates),
+        families=tuple(dict.fromkeys(c.family.name for c in candidates)),
+        parameters=max(sizes.values()),
+        metric=metric.label,
+        maximise=metric.maximise,
+        estimate_seconds=work,
+    )

@@ -1,0 +1,111 @@
+"""What was asked: every option of a study as one plain record, written to study.json and read back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from coterie.errors import SpecError, StudyError
+from coterie.spec import show
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """The options of `coterie.fit`; `source` and `test` are paths or bundled names."""
+
+    source: str
+    target: tuple[str, ...] = ()
+    test: str | None = None
+    test_size: float = 0.2
+    folds: int | None = None
+    seeds: int = 1
+    seed: int = 0
+    candidates: int = 16
+    models: tuple[str, ...] = ()
+    metric: str | None = None
+    fix: Values = field(default_factory=dict)
+    grid: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+    ignore: tuple[str, ...] = ()
+    kinds: dict[str, str] = field(default_factory=dict)
+    task: str | None = None
+    positive: str | None = None
+    prefer: str = "best"
+    refit: bool = False
+    by: tuple[str, ...] = ()
+    rows: bool = True
+    time_limit: float | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _whole("folds", self.folds, 0, optional=True)
+        _whole("seeds", self.seeds, 1)
+        _whole("seed", self.seed, 0)
+        _whole("candidates", self.candidates, 1)
+        if self.prefer not in ("best", "simple"):
+            raise SpecError("prefer must be best or simple.", given=repr(self.prefer), fix="Use prefer=best.")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise SpecError("time_limit must be a number of seconds above 0.", given=self.time_limit)
+        if isinstance(self.test_size, bool) or not self.test_size >= 0:
+            raise SpecError(
+                "test_size must be a share from 0 to below 1, or a number of rows.",
+                given=self.test_size,
+                fix="For example 0.2; 0 sets nothing aside.",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Question:
+        known = {f.name for f in fields(cls)}
+        if not isinstance(data, dict) or "source" not in data or not set(data) <= known:
+            raise StudyError(
+                "study.json must be as Coterie wrote it.", given="a question that cannot be read"
+            )
+        lists = {name: tuple(v) for name, v in data.items() if isinstance(v, list)}
+        made = {**data, **lists}
+        made["grid"] = {name: tuple(v) for name, v in (data.get("grid") or {}).items()}
+        return cls(**made)
+
+    def command(self, out: str | None = None) -> str:
+        """The command line that asks the same."""
+        words = ["coterie fit", _quoted(self.source)]
+        default = Question(self.source)
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "source" or value == getattr(default, f.name):
+                continue
+            option = {"kinds": "--kind", "rows": "--no-rows"}.get(f.name, "--" + f.name.replace("_", "-"))
+            if isinstance(value, bool):
+                words.append(option)
+            elif isinstance(value, dict):
+                for name, one in value.items():
+                    many = one if f.name == "grid" else (one,)
+                    words += [f"{option} {_quoted(f'{name}={show(v)}')}" for v in many]
+            else:
+                words.append(f"{option} {_quoted(show(value))}")
+        return " ".join(words + ([f"--out {_quoted(out)}"] if out else []))
+
+
+def _whole(name: str, value: Any, least: int, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SpecError(f"{name} must be a whole number from {least} upwards.", given=repr(value))
+
+
+def _quoted(text: str) -> str:
+    plain = (
+        text.replace("-", "")
+        .replace("_", "")
+        .replace("/", "")
+        .replace(".", "")
+        .replace("=", "")
+        .replace(",", "")
+    )
+    return text if plain.isalnum() else "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,156 @@
+"""Which candidates to train: defaults, quasi-random draws from declared ranges, or a grid.
+
+Structures are few so that cohorts are large: after n candidates of a family at most ⌊√n⌋ of them differ in
+structure. Raising the number keeps the earlier draws, so a longer search only adds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from coterie import spec
+from coterie.errors import SpecError
+from coterie.models.catalogue import FAMILIES, family_named
+from coterie.models.family import Family
+from coterie.training.plan import Candidate
+from coterie.training.recipe import Recipe
+
+DEFAULT = ("mlp", "linear")  # for tables
+
+
+def propose(
+    models: Sequence[str],
+    *,
+    task: str,
+    rows: int,
+    count: int,
+    fix: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+    seed: int,
+) -> tuple[Candidate, ...]:
+    """The candidates of a study, the families in turn; each family's first is its defaults.
+
+    rows: training rows of a fold, on which the default batch size and epochs depend. fix: values that
+    every family which has the name takes; grid: all combinations instead of draws.
+    """
+    families = [family_named(name) for name in (models or DEFAULT)]
+    _known_names(families, [*fix, *grid])
+    made: list[list[tuple[Family, Recipe]]] = []
+    for family in families:
+        settings = {**advice(rows), **family.advice(task), **_own(family, fix)}
+        if grid:
+            names = [name for name in grid if name in _fields(family)]
+            combinations = itertools.product(*(grid[name] for name in names))
+            choices = [{**settings, **dict(zip(names, values, strict=True))} for values in combinations]
+        else:
+            share = len(range(families.index(family), count, len(families)))
+            choices = _draws(family, task, settings, {*fix}, share, seed)
+        made.append([_make(family, task, choice) for choice in choices])
+    turns = itertools.zip_longest(*made)
+    pairs = [pair for turn in turns for pair in turn if pair is not None]
+    unique = list(dict.fromkeys(pairs))
+    return tuple(Candidate(i, family, recipe) for i, (family, recipe) in enumerate(unique))
+
+
+def advice(rows: int) -> dict[str, Any]:
+    """Batch size and epochs that suit a number of training rows: enough steps on small tables, not too many
+    on large ones."""
+    batch = 2 ** round(math.log2(min(max(rows / 20, 32), 64 if rows < 20_000 else 1024)))
+    steps = -(-rows // batch)
+    epochs = min(200, max(60 if rows < 20_000 else 20, -(-1000 // steps)))
+    return {"batch_size": batch, "epochs": epochs, "patience": max(10, epochs // 5)}
+
+
+def searched(family: type[Family], task: str, taken: set[str]) -> list[str]:
+    """The names that a search over the family varies, those that change structure first."""
+    own = [name for name, hyper in spec.hypers(family).items() if hyper.search]
+    names = [name for name in (*own, *family.searched(task)) if name not in taken]
+    return sorted(names, key=lambda name: _fields(family)[name].stacked)
+
+
+def _draws(
+    family: type[Family], task: str, settings: dict[str, Any], taken: set[str], count: int, seed: int
+) -> list[dict[str, Any]]:
+    names = searched(family, task, taken)
+    if not names or not count:
+        return [settings][:count]
+    known = _fields(family)
+    shapes = [name for name in names if not known[name].stacked]
+    numbers = [name for name in names if known[name].stacked]
+    points = torch.quasirandom.SobolEngine(len(names), scramble=True, seed=seed).draw(max(count, 1)).tolist()
+    structures: list[dict[str, Any]] = [{name: _value(family, name, settings) for name in shapes}]
+    counts = [0]
+    choices = []
+    for j in range(count):
+        if shapes and math.isqrt(j + 1) > len(structures):
+            drawn = {n: _search(known[n]).draw(points[j][i]) for i, n in enumerate(shapes)}
+            if drawn not in structures:
+                structures.append(drawn)
+                counts.append(0)
+        s = counts.index(min(counts))  # the structure with the fewest candidates so far
+        counts[s] += 1
+        drawn = {n: _search(known[n]).draw(points[j][len(shapes) + i]) for i, n in enumerate(numbers)}
+        choices.append(settings if j == 0 else {**settings, **structures[s], **drawn})
+    return choices
+
+
+def _search(hyper: spec.Hyper) -> spec.Search:
+    assert hyper.search is not None
+    return hyper.search
+
+
+def _fields(family: type[Family]) -> dict[str, spec.Hyper]:
+    return {**spec.hypers(family), **spec.hypers(Recipe)}
+
+
+def _value(family: type[Family], name: str, settings: Mapping[str, Any]) -> Any:
+    cls = family if name in spec.hypers(family) else Recipe
+    return spec.read(cls, name, settings.get(name, spec.default(cls, name)))
+
+
+def _own(family: type[Family], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in _fields(family)}
+
+
+def _make(family: type[Family], task: str, settings: Mapping[str, Any]) -> tuple[Family, Recipe]:
+    of_family = {n: _value(family, n, settings) for n in spec.hypers(family)}
+    of_recipe = {n: _value(family, n, settings) for n in spec.hypers(Recipe)}
+    recipe = Recipe(**of_recipe)
+    _fits(recipe, task)
+    return family(**of_family), recipe
+
+
+def _fits(recipe: Recipe, task: str) -> None:
+    """Refuses a loss, solver or class weights that the task has no use for."""
+    wrong = None
+    if task == "regression" and recipe.loss == "cross_entropy":
+        wrong = ("The loss of regression must be one of mse, mae, huber.", "loss=cross_entropy")
+    elif task != "regression" and recipe.loss not in ("auto", "cross_entropy"):
+        wrong = ("The loss of classification must be cross_entropy.", f"loss={recipe.loss}")
+    elif task != "regression" and recipe.optimizer == "exact":
+        wrong = (
+            "The exact optimizer solves least squares, which is for values.",
+            f"optimizer=exact for {task}",
+        )
+    elif task not in ("binary", "multiclass") and recipe.class_weight == "balanced":
+        wrong = ("class_weight=balanced needs one class a row.", f"task {task}")
+    if wrong:
+        raise SpecError(wrong[0], given=wrong[1], fix="Leave it out for the default.")
+
+
+def _known_names(families: Sequence[type[Family]], names: Sequence[str]) -> None:
+    known = {name for family in families for name in _fields(family)}
+    for name in names:
+        if name not in known:
+            near = spec.nearest(name, known)
+            elsewhere = [n for n, f in FAMILIES.items() if name in _fields(f)]
+            fix = f"Did you mean {near}?" if near else "`coterie models NAME` lists them."
+            if elsewhere:
+                fix = f"It belongs to {', '.join(elsewhere)}: add it with --models."
+            among = ", ".join(f.name for f in families)
+            raise SpecError(f"A hyperparameter must be one of the recipe or of {among}.", given=name, fix=fix)

@@ -1,0 +1,424 @@
+"""A study: dataset + candidates + folds + seeds, and all that came of them; a folder on disk.
+
+`events()` is the whole course: plan, train, select, baselines, assess, report. It can be left at any event
+and taken up again by another process; whatever is not finished is repeated to the same numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import shutil
+import statistics
+import sys
+from collections.abc import Generator, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+import coterie
+from coterie.data.bundled import SETS
+from coterie.data.checks import capacity_warning
+from coterie.data.read import Table, read
+from coterie.errors import StudyError
+from coterie.metrics.catalogue import Metric
+from coterie.model import Model
+from coterie.report.card import model_card
+from coterie.report.notebook import study_html
+from coterie.report.page import render
+from coterie.study.assess import assess
+from coterie.study.baselines import Baseline, fit_baselines
+from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
+from coterie.study.fitted import assemble, out_of_fold, score_candidates
+from coterie.study.fitting import Clock, Trained, curves_of, fit_cohorts, read_trained
+from coterie.study.folder import (
+    ASKED,
+    ASSESSMENT,
+    CHECKPOINT,
+    MODEL,
+    PREDICTIONS,
+    REPORT,
+    Folder,
+    make_folder,
+    spoilt,
+    unwritable,
+)
+from coterie.study.planning import candidates_of, device_of, metric_of, parameters_of, planned, room_for
+from coterie.study.problem import Problem, pose
+from coterie.study.question import Question
+from coterie.study.search import searched
+from coterie.study.selection import Scored, choose
+from coterie.training.cohort import Arena
+from coterie.training.plan import Candidate, CohortPlan, Member, make_plan, member_key
+
+FORMAT = 1
+
+
+class Study:
+    """Open one with `coterie.open_study`, begin one with `coterie.fit`.
+
+    >>> study = ct.fit("iris", out="runs/flowers")  # doctest: +SKIP
+    >>> study.results, study.model, study.report()  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: Folder, table: Table | None = None, test: Table | None = None) -> None:
+        self._folder = folder
+        asked = folder.read_json(ASKED)
+        if not isinstance(asked, dict) or not isinstance(asked.get("format"), int):
+            raise spoilt(folder / ASKED, "no study")
+        if asked["format"] > FORMAT:
+            raise StudyError("A study must be of a format that this version knows.", fix="Upgrade coterie.")
+        self._asked = asked
+        self.question = Question.from_dict(asked["question"])
+        self._tables = (table, test)
+        self._problem: Problem | None = None
+        self._model: Model | None = None
+        self._clock = Clock(limit=self.question.time_limit)
+
+    @classmethod
+    def begin(
+        cls, question: Question, table: Table, test: Table | None, out: str | os.PathLike[str] | None
+    ) -> Study:
+        """Checks the question against the data, then makes the folder. Nothing is trained yet."""
+        if not question.target and table.target and table.source not in SETS:
+            question = dataclasses.replace(question, target=table.target)  # which a file will not know
+        problem = pose(question, table, test)
+        metric = metric_of(question, problem)
+        device_of(question.device)
+        candidates_of(question, problem)
+        folder = make_folder(out, table.name)
+        asked: dict[str, Any] = {
+            "format": FORMAT,
+            "name": table.name,
+            "command": question.command(None if out is None else str(out)),
+            "metric": metric.name,
+            "versions": versions(),
+        }
+        given = (table, test)
+        table = _kept(table, folder, "data")
+        test = _kept(test, folder, "test") if test is not None else None
+        question = dataclasses.replace(
+            question,
+            source=table.path or table.source,
+            test=None if test is None else test.path or test.source,
+        )
+        asked["question"] = question.to_dict()
+        asked["sha256"] = {n: t.sha256 for n, t in (("data", table), ("test", test)) if t is not None}
+        folder.write_json(ASKED, asked)
+        study = cls(folder, table, test)
+        if table is given[0] and test is given[1]:
+            study._problem = problem
+        return study
+
+    # ---- what is known ---------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        return self._folder.path
+
+    @property
+    def finished(self) -> bool:
+        """Whether model, assessment and report are written."""
+        return (self._folder / ASSESSMENT).is_file() and not (self._folder / CHECKPOINT).exists()
+
+    @property
+    def problem(self) -> Problem:
+        """Data, split and schema, read again from the source if need be and checked to be the same."""
+        if self._problem is None:
+            table, test = self._tables
+            table = table if table is not None else self._read("data", self.question.source)
+            if test is None and self.question.test is not None:
+                test = self._read("test", self.question.test)
+            self._problem = pose(self.question, table, test)
+        return self._problem
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All that the assessment found, as plain data; `StudyError` before the study is finished."""
+        if not (self._folder / ASSESSMENT).is_file():
+            raise StudyError(
+                "Only a finished study has results to show.",
+                given=f"'{self.folder}', which is not finished",
+                fix=f"Finish it: `coterie resume {self.folder}`.",
+            )
+        return self._folder.read_json(ASSESSMENT)
+
+    @property
+    def model(self) -> Model:
+        """The ensemble that the study leaves."""
+        if self._model is None:
+            self._model = Model.load(self._folder / MODEL)
+        return self._model
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.facts["warnings"])
+
+    @property
+    def results(self) -> pl.DataFrame:
+        """A tidy frame of every member's epochs: candidate, fold, seed, epoch, metric, value."""
+        name = self._asked["metric"]
+        parts = []
+        for curve in curves_of(self._folder):
+            for metric, values in (("training_loss", curve["train"]), (name, curve["validation"])):
+                frame = pl.DataFrame(
+                    {"epoch": curve["epoch"], "value": values},
+                    schema={"epoch": pl.Int64, "value": pl.Float64},
+                )
+                member = {n: pl.lit(curve[n], pl.Int64) for n in ("candidate", "fold", "seed")}
+                parts.append(frame.with_columns(metric=pl.lit(metric), **member))
+        empty = {"candidate": pl.Int64, "fold": pl.Int64, "seed": pl.Int64, "epoch": pl.Int64}
+        start = pl.DataFrame(schema={**empty, "metric": pl.String, "value": pl.Float64})
+        columns = start.columns
+        return pl.concat([start, *(part.select(columns) for part in parts)]).drop_nulls("value")
+
+    # ---- the course ------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Asks a running `events()` to finish its step, save, and raise `Stopped`."""
+        self._clock.stop = True
+
+    def run(self) -> Study:
+        """Follows the events to the end."""
+        for _ in self.events():
+            pass
+        return self
+
+    def events(self) -> Iterator[StudyEvent]:
+        """Everything that is left to do, event by event. One process at a time; `StudyError` for a second."""
+        if self.finished:
+            yield Finished(str(self.folder), self.facts["compute"]["seconds"])
+            return
+        with self._folder.lock():
+            for event in self._course():
+                yield event
+                if self._clock.stop and isinstance(event, (Planned, Phase)):
+                    raise Stopped  # training stops by itself, after saving
+
+    def _course(self) -> Iterator[StudyEvent]:
+        problem, question = self.problem, self.question
+        metric, device = metric_of(question, problem), device_of(question.device)
+        candidates = candidates_of(question, problem)
+        everything = ((problem.development, np.empty(0, dtype=np.int64)),)
+        arena = Arena.of(problem.dataset, problem.folds or everything, device)
+        sizes = {c.index: parameters_of(c, problem) for c in candidates}
+        plans = make_plan(
+            candidates, len(arena.training), question.seeds, question.seed, lambda c: room_for(sizes[c.index])
+        )
+        yield planned(plans, candidates, sizes, problem, metric)
+        yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
+        yield from fit_cohorts(self._folder, plans, arena, metric, self._clock)
+        trained = read_trained(self._folder, plans)
+        ranked = score_candidates(candidates, trained, problem)
+        winner = choose(ranked, metric.maximise, question.prefer)
+        about = self._about(winner, metric)
+        ensemble = assemble(problem, winner.candidate, trained, about)
+        positions, oof = out_of_fold(problem, ensemble)
+        if question.refit and problem.folds:
+            yield Phase("refitting", "the winner on all training rows")
+            ensemble = yield from self._refit(winner, len(plans), metric, device, about)
+        yield Phase("baselines")
+        baselines: list[Baseline] = []
+        for baseline in fit_baselines(
+            problem.dataset,
+            problem.folds,
+            problem.development,
+            problem.test,
+            task=ensemble.task,
+            outputs=ensemble.target.outputs,
+            seed=question.seed,
+        ):
+            baselines.append(baseline)
+            yield Phase("baselines", baseline.label)
+        yield Phase("assessing")
+        facts, arrays = assess(
+            problem,
+            ensemble,
+            winner=winner,
+            ranked=ranked,
+            oof=oof,
+            oof_positions=positions,
+            baselines=baselines,
+            metric=metric,
+            question=question,
+            context={
+                "name": self._asked["name"],
+                "command": self._asked["command"],
+                "folder": str(self.folder),
+                "searched": self._searched(candidates, ensemble.task),
+                "finished": len(ranked) == len(candidates) and not self._cut_short(trained),
+                "warnings": [*problem.warnings, *self._own_warnings(winner, sizes, ranked, candidates)],
+                "compute": {
+                    "members": sum(len(t.plan.members) for t in trained),
+                    "cohorts": len(trained),
+                    "seconds": self._clock.seconds,
+                    "device": str(device),
+                },
+                "versions": versions(),
+            },
+        )
+        ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
+        yield Phase("report")
+        self._write(facts, arrays, ensemble)
+        yield Finished(str(self.folder), facts["compute"]["seconds"])
+
+    def _refit(
+        self, winner: Scored, index: int, metric: Metric, device: torch.device, about: dict[str, Any]
+    ) -> Generator[StudyEvent, None, Model]:
+        """The winner again on all development rows, for the median of its members' best epochs."""
+        problem, question = self.problem, self.question
+        epochs = max(1, round(statistics.median(s.best_epoch for s in winner.scores)))
+        recipe = dataclasses.replace(winner.candidate.recipe, epochs=epochs, patience=0)
+        candidate = dataclasses.replace(winner.candidate, recipe=recipe)
+        folds = len(problem.folds)
+        members = tuple(
+            Member(candidate, 0, s, member_key(question.seed, folds, s)) for s in range(question.seeds)
+        )
+        arena = Arena.of(problem.dataset, ((problem.development, np.empty(0, dtype=np.int64)),), device)
+        plan = CohortPlan(index, members)
+        yield from fit_cohorts(
+            self._folder, [plan], arena, metric, dataclasses.replace(self._clock, limit=None)
+        )
+        return assemble(problem, candidate, read_trained(self._folder, [plan]), about)
+
+    def _write(self, facts: dict[str, Any], arrays: dict[str, Any], model: Model) -> None:
+        """Model, numbers and page; the checkpoint goes last, so that a kill before that repeats all of it."""
+        made = self._folder / f"{MODEL}.part"
+        shutil.rmtree(made, ignore_errors=True)
+        model.save(made, model_card(facts))
+        self._folder.replace(MODEL, made)
+        self._model = model
+        self._folder.write_tensors(PREDICTIONS, {n: torch.as_tensor(a) for n, a in arrays.items()})
+        self._folder.write_json(ASSESSMENT, facts)
+        self._folder.write(REPORT, render(facts, arrays, curves_of(self._folder)))
+        self._folder.discard(CHECKPOINT)
+
+    # ---- afterwards ------------------------------------------------------------------------------------
+
+    def report(self, path: str | os.PathLike[str] | None = None, rows: bool | None = None) -> Path:
+        """Writes the page again and returns its path; rows=False leaves single rows out of it."""
+        facts = self.facts
+        arrays, _ = self._folder.read_tensors(PREDICTIONS)
+        if rows is False:
+            facts.update(worst=[], rows_left_out=True)
+        page = render(facts, arrays, curves_of(self._folder))
+        if path is None:
+            return self._folder.write(REPORT, page)
+        return Folder(Path(path).parent).write(Path(path).name, page)
+
+    def evaluate(self, data: Any, by: tuple[str, ...] = ()) -> dict[str, Any]:
+        """The model's scores on labelled rows that it has never seen, with intervals; recorded in the study."""
+        from coterie.study.assess import score_table
+
+        table = read(data)
+        scores = score_table(self.model, table, by=by)
+        with self._folder.lock():
+            self._folder.append({"event": "scored", "source": table.source, "sha256": table.sha256})
+            facts = self.facts
+            if table.sha256 in self._asked["sha256"].values():
+                facts["test_scored"] += 1
+                self._folder.write_json(ASSESSMENT, facts)
+        scored = [e for e in self._folder.events() if e["event"] == "scored"]
+        return {**scores, "times_scored": sum(e["sha256"] == table.sha256 for e in scored)}
+
+    def summary(self) -> dict[str, Any]:
+        """The object of `--json`: its shape is part of the interface."""
+        facts = self.facts
+        best = facts["comparison"] and facts["comparison"]["baseline"]
+        baseline = next((b for b in facts["baselines"] if b["name"] == best), None)
+        return {
+            "study": str(self.folder),
+            "task": facts["task"],
+            "members": facts["compute"]["members"],
+            "seconds": round(facts["compute"]["seconds"], 3),
+            "winner": {n: facts["winner"][n] for n in ("family", "hyperparameters")},
+            "validation": facts["validation"],
+            "test": facts["test"],
+            "baseline": baseline and {"name": baseline["name"], "test": baseline["test"]},
+            "verdict": facts["verdict"],
+            "warnings": facts["warnings"],
+            "report": str(self._folder / REPORT),
+            "model": str(self._folder / MODEL),
+        }
+
+    def _repr_html_(self) -> str:
+        return study_html(self.facts) if self.finished else f"<p>{self!r}</p>"
+
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "not finished"
+        return f"<coterie Study {self.folder}: {state}>"
+
+    # ---- pieces ----------------------------------------------------------------------------------------
+
+    def _read(self, name: str, source: str) -> Table:
+        table = read(source)
+        if table.sha256 != self._asked["sha256"].get(name):
+            raise StudyError(
+                "A study goes on with the data that it began with.",
+                given=f"'{source}', which has changed since",
+                fix="Put the old file back, or start a new study.",
+            )
+        return table
+
+    def _about(self, winner: Scored, metric: Metric) -> dict[str, Any]:
+        values = {n: list(v) if isinstance(v, tuple) else v for n, v in winner.candidate.values().items()}
+        return {
+            "study": self._asked["name"],
+            "metric": metric.name,
+            "hyperparameters": values,
+            "versions": versions(),
+        }
+
+    def _searched(self, candidates: tuple[Candidate, ...], task: str) -> dict[str, list[str]]:
+        """For each family, the names in which its candidates differ."""
+        out: dict[str, list[str]] = {}
+        for family in dict.fromkeys(type(c.family) for c in candidates):
+            own = [c.values() for c in candidates if type(c.family) is family]
+            first = searched(family, task, set())
+            names = sorted(own[0], key=lambda n: (n not in first, first.index(n) if n in first else 0))
+            out[family.name] = [n for n in names if len({v[n] for v in own}) > 1]
+        return out
+
+    def _cut_short(self, trained: list[Trained]) -> bool:
+        return any(record.status == "stopped" for t in trained for record in t.records)
+
+    def _own_warnings(
+        self, winner: Scored, sizes: dict[int, int], ranked: list[Scored], candidates: tuple[Candidate, ...]
+    ) -> list[str]:
+        found = [capacity_warning(winner.parameters, self.problem.training_rows)]
+        diverged = sum(s.status == "diverged" for c in ranked for s in c.scores)
+        if diverged:
+            found.append(f"{diverged} networks diverged: their learning rates were too high for these data.")
+        if len(ranked) < len(candidates):
+            left = len(candidates) - len(ranked)
+            found.append(f"Time ran out before {left} of {len(candidates)} candidates were trained.")
+        return [text for text in found if text]
+
+
+def versions() -> dict[str, str]:
+    """What the numbers may depend on."""
+    names = ("torch", "numpy", "scikit-learn", "polars")
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {
+        "coterie": coterie.__version__,
+        "python": python,
+        **{n: version(n) for n in names},
+        "platform": platform.platform(terse=True),
+    }
+
+
+def _kept(table: Table, folder: Folder, name: str) -> Table:
+    """The table as a resume can read it: data without a file of their own are written beside the study."""
+    if table.path is not None or table.source in SETS:
+        return table
+    path = folder.path / f"{name}.parquet"
+    try:
+        table.frame.write_parquet(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return dataclasses.replace(read(path), source=table.source, notes=table.notes)

@@ -1,0 +1,6 @@
+"""One torch thread a process: the suite runs in as many processes as there are cores, and shares them."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")

@@ -1,0 +1,57 @@
+"""The page in a real browser: nothing sticks out at desktop or phone width. Skipped where Chromium is not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from example_facts import example
+
+from coterie.report.page import render
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# the page forbids scripts; a copy without that rule measures itself, in a frame as wide as a phone
+FRAME = """<!doctype html><body style="margin:0"><iframe id="f" src="page.html" width="{width}" height="900"
+style="border:0"></iframe><script>onload = () => {{ const d = document.getElementById('f').contentDocument;
+document.title = 'width ' + d.documentElement.scrollWidth + ' text ' + d.body.innerText.length; }}</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_nothing_sticks_out(task: str, width: int, tmp_path: Path) -> None:
+    page = re.sub(r"<meta http-equiv=\"Content-Security-Policy\"[^>]*>", "", render(*example(task)))
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
+    result = subprocess.run(
+        [
+            CHROMIUM or "",
+            *FLAGS,
+            "--allow-file-access-from-files",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1400,1000",
+            "--dump-dom",
+            (tmp_path / "frame.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    found = re.search(r"<title>width (\d+) text (\d+)</title>", result.stdout)
+    assert found, result.stdout[-500:] + result.stderr[-500:]
+    assert int(found[1]) <= width
+    assert int(found[2]) > 2000

@@ -1,0 +1,201 @@
+"""One small mixed table, its ragged folds, and members on them: what tests of the engine are made of.
+
+The table has missing numbers, unseen and missing categories, a constant and row weights. Its folds differ
+in size, so that in a cohort the members of smaller ones idle, and one ends in a batch of a single row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coterie import spec
+from coterie.data.dataset import Dataset
+from coterie.data.schema import Column, Schema, Target
+from coterie.models.catalogue import FAMILIES
+from coterie.models.family import Family
+from coterie.training.cohort import Arena, Cohort
+from coterie.training.events import EpochEnd, Event, Retire, StepEnd
+from coterie.training.loop import train
+from coterie.training.outputs import outputs
+from coterie.training.plan import Candidate, CohortPlan, Member, member_key
+from coterie.training.recipe import Recipe
+
+CPU = torch.device("cpu")
+TARGETS = {
+    "binary": Target(("y",), "binary", ("no", "yes")),
+    "multiclass": Target(("y",), "multiclass", ("a", "b", "c")),
+    "multilabel": Target(("y", "z"), "multilabel"),
+    "regression": Target(("y",), "regression"),
+    "two targets": Target(("y", "z"), "regression"),
+}
+ROWS = 60
+BATCH = 8
+_SHUFFLED = np.random.default_rng(5).permutation(ROWS)
+TEST = _SHUFFLED[48:]
+# 5, 3 and 5 steps of 8 rows; the last ends in a batch of one row
+FOLDS = (
+    (_SHUFFLED[:36], _SHUFFLED[36:48]),
+    (_SHUFFLED[20:41], _SHUFFLED[:7]),
+    (_SHUFFLED[15:48], _SHUFFLED[3:8]),
+)
+Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+
+
+def small_table(target: str, rows: int = ROWS) -> Dataset:
+    """rows × (4 numbers, 2 of them with an indicator; 2 categories, one of them large)."""
+    g = torch.Generator().manual_seed(11)
+    words = {"colour": 3, "town": 14}
+    columns = [
+        Column("height", "numeric", "feature"),
+        Column("age", "numeric", "feature", has_missing=True),
+        Column("income", "numeric", "feature", has_missing=True),
+        Column("always", "numeric", "feature"),
+        *(Column(n, "category", "feature", vocabulary=tuple(map(str, range(k)))) for n, k in words.items()),
+        *(Column(n, "numeric", "target") for n in TARGETS[target].names),
+    ]
+    numeric = torch.randn(rows, 4, generator=g) * torch.tensor([1.0, 15.0, 3e4, 0.0])
+    numeric += torch.tensor([170.0, 50.0, 1e5, 7.0])
+    signal = numeric[:, 0] - 170 + (numeric[:, 1] - 50) / 15
+    numeric[:, 1:3][torch.rand(rows, 2, generator=g) < 0.2] = torch.nan
+    category = torch.stack([torch.randint(k + 2, (rows,), generator=g) for k in words.values()], dim=1)
+    noise = torch.randn(rows, 2, generator=g)
+    values = torch.stack([signal, (category[:, 0] - 2) * 1.0], dim=1) + 0.3 * noise
+    y = {
+        "binary": (values[:, 0] > 0).long(),
+        "multiclass": (values[:, 0] > -1).long() + (values[:, 0] > 0.5),
+        "multilabel": (values > 0).float(),
+        "regression": values[:, :1] * 40 + 300,
+        "two targets": values * torch.tensor([40.0, 0.01]),
+    }[target]
+    weight = 0.5 + torch.rand(rows, generator=g)
+    schema = Schema.of(columns, TARGETS[target])
+    return Dataset(schema, {"numeric": numeric, "category": category}, y, weight, np.arange(rows))
+
+
+def arena_of(dataset: Dataset, folds: Folds = FOLDS, dtype: torch.dtype = torch.float32) -> Arena:
+    return Arena.of(dataset, tuple(folds), CPU, dtype)
+
+
+def small(cls: type[Family], **given: Any) -> Family:
+    """A family with its defaults, but few and narrow layers."""
+    narrow = {
+        name: tuple(max(6, int(hyper.low)) for _ in spec.default(cls, name))
+        for name, hyper in spec.hypers(cls).items()
+        if hyper.kind == "widths"
+    }
+    return cls(**narrow | given)
+
+
+def variants(cls: type[Family]) -> dict[str, Family]:
+    """Settings that between them try every structural option that the family declares.
+
+    "default"; one for each other value of each choice; each flag turned; each switch on and off.
+    """
+    found = {"default": small(cls)}
+    for name, hyper in spec.hypers(cls).items():
+        usual = spec.default(cls, name)
+        if hyper.kind == "choice":
+            others: list[Any] = [value for value in hyper.choices if value != usual]
+        elif hyper.kind == "flag":
+            others = [not usual]
+        elif hyper.switch:
+            others = [0.0] if usual > 0 else [number(hyper, 0.5)]
+        else:
+            others = []
+        found |= {f"{name}={spec.show(value)}": small(cls, **{name: value}) for value in others}
+    return found
+
+
+VARIANTS = [(f"{name}-{label}", family) for name in FAMILIES for label, family in variants(FAMILIES[name]).items()]
+
+
+def number(hyper: spec.Hyper, u: float) -> float:
+    """A value from where a search would look, or between the bounds."""
+    if hyper.search is not None:
+        return hyper.search.draw(u)
+    return hyper.low + u * (min(hyper.high, hyper.low + 1) - hyper.low)
+
+
+def other_numbers(family: Family) -> Family:
+    """The same structure with other stacked numbers, so that it shares a cohort with the first."""
+    changed = {
+        name: number(hyper, 0.7)
+        for name, hyper in spec.hypers(type(family)).items()
+        if hyper.stacked and hyper.kind == "number" and (not hyper.switch or getattr(family, name) > 0)
+    }
+    other = dataclasses.replace(family, **changed)
+    assert other.structure() == family.structure()
+    return other
+
+
+def small_recipe(**given: Any) -> Recipe:
+    """Few epochs of few rows a step, without early stopping."""
+    return Recipe(**{"batch_size": BATCH, "epochs": 2, "patience": 0, "lr": 0.02} | given)
+
+
+def member(candidate: Candidate, fold: int = 0, seed: int = 0) -> Member:
+    return Member(candidate, fold, seed, member_key(3, fold, seed))
+
+
+def four_members(family: Family, recipe: Recipe, **differing: Any) -> tuple[Member, ...]:
+    """Two candidates of one structure on three folds; differing: the second's other recipe numbers."""
+    first = Candidate(0, family, recipe)
+    second = Candidate(1, other_numbers(family), dataclasses.replace(recipe, **{"lr": 0.01} | differing))
+    assert first.structure() == second.structure()
+    return member(first, 0), member(second, 1), member(first, 2, 1), member(second, 2)
+
+
+def cohort_of(members: Sequence[Member], arena: Arena) -> Cohort:
+    return Cohort(CohortPlan(0, tuple(members)), arena)
+
+
+def distance(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """A smooth score for any task, less being better: weighted mean square of output − truth."""
+    if not target.is_floating_point():
+        target = torch.nn.functional.one_hot(target, output.shape[-1]).to(output.dtype)
+    square = (output - target).square().mean(-1)
+    return (square * weight).sum(-1) / weight.sum(-1)
+
+
+@dataclasses.dataclass
+class Ran:
+    """A finished cohort; flat (M, P) and buffers: as they stood when last all members were alive."""
+
+    cohort: Cohort
+    events: list[Event]
+    flat: Tensor
+    buffers: dict[str, Tensor]
+
+    @property
+    def epochs(self) -> list[EpochEnd]:
+        return [event for event in self.events if isinstance(event, EpochEnd)]
+
+
+def run(cohort: Cohort, commands: dict[tuple[int, int], Retire] | None = None) -> Ran:
+    """Trains to the end; commands: what to answer to the `StepEnd` of (epoch, step)."""
+    ran = Ran(cohort, [], cohort.flat.clone(), dict(cohort.buffers))
+    loop = train(cohort, distance, maximise=False)
+    event, all_of_them = next(loop), len(cohort.alive)
+    while True:
+        ran.events.append(event)
+        command = None
+        if isinstance(event, StepEnd):
+            command = (commands or {}).get((event.epoch, event.step))
+            if event.alive == all_of_them:
+                ran.flat, ran.buffers = cohort.flat.clone(), {n: b.clone() for n, b in cohort.buffers.items()}
+        try:
+            event = loop.send(command)
+        except StopIteration:
+            return ran
+
+
+def answers(cohort: Cohort) -> Tensor:
+    """What the best weights say of every row: (M, N, K)."""
+    rows = torch.arange(len(cohort.arena.dataset))
+    return outputs(cohort.steps, cohort.best, cohort.best_buffers, rows, cohort.arena.inputs)
