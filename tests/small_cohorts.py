@@ -37,7 +37,7 @@ TARGETS = {
 ROWS = 60
 BATCH = 8
 _SHUFFLED = np.random.default_rng(5).permutation(ROWS)
-TEST = _SHUFFLED[48:]
+TEST = _SHUFFLED[48:]  # row 0, with which the engine pads, is one of them
 # 5, 3 and 5 steps of 8 rows; the last ends in a batch of one row
 FOLDS = (
     (_SHUFFLED[:36], _SHUFFLED[36:48]),

@@ -29,7 +29,7 @@ Facts = Mapping[str, Any]
 
 def summary_lines(facts: Facts, summary: Facts) -> list[str]:
     """The lines. facts: the study's assessment; summary: the object of --json, which names the files."""
-    top = [*_header(facts), "", *_paragraph(facts["verdict"], 4), "", *_winner(facts), "", *_scores(facts)]
+    top = [*_header(facts), "", *_paragraph(facts["verdict"], 3), "", *_winner(facts), "", *_scores(facts)]
     end = ["", *_files(summary)]
     room = HEIGHT - len(top) - len(end)
     return [*top, *_warnings(facts, room), *end]
@@ -39,18 +39,21 @@ def _header(facts: Facts) -> list[str]:
     target = printable(listed(list(facts["target"]), 3))
     compute = facts["compute"]
     did = f"{count(compute['members'], 'member')} in {duration(compute['seconds'])}"
-    if not facts["finished"]:
-        did += "; stopped early, the best so far"
-    return [_cut(f"{printable(facts['name'])}: {TASKS[facts['task']]} ({target}); {did}")]
+    lines = [
+        _cut(f"{_cut(printable(facts['name']), 24)}: {TASKS[facts['task']]} ({_cut(target, 24)}); {did}")
+    ]
+    return lines if facts["finished"] else [*lines, "It was stopped early: this is the best so far."]
 
 
 def _winner(facts: Facts) -> list[str]:
     winner = facts["winner"]
     changed = unusual(winner["family"], winner["hyperparameters"], facts["task"])
-    settings = " ".join(f"{name}={spec.show(value)}" for name, value in changed.items())
+    searched = facts["searched"].get(winner["family"], [])
+    order = sorted(changed, key=lambda name: searched.index(name) if name in searched else len(searched))
+    settings = " ".join(f"{name}={spec.show(changed[name])}" for name in order)  # as --fix takes them
     how = f"with {settings}" if settings else "at its defaults"
     says = f"Winner: {winner['family']} {how}; {count(winner['members'], 'member')}"
-    return _paragraph(says + (" averaged" if winner["members"] != 1 else ""), 3)
+    return _paragraph(says + (" averaged" if winner["members"] != 1 else ""), 2)
 
 
 def unusual(family: str, hyperparameters: Mapping[str, Any], task: str) -> dict[str, Any]:
@@ -81,17 +84,19 @@ def _scores(facts: Facts) -> list[str]:
     if not test and not validation:
         return _paragraph("Nothing was set aside, so no honest score exists.", 2)
     rival = _rival(facts)
-    rows = []
-    for name in chosen_measures(facts, test or validation):
-        row = [measure(name), *_score(test, validation, name)]
-        if rival:
-            row += _score(rival["test"], rival["validation"], name)
-        rows.append(row)
-    rows_scored = count(facts["data"]["test"], "test row") if test else "validation rows"
+    names = chosen_measures(facts, test or validation)
     sure = "(95 %)" if test else "(± s.e.)"
-    heads = [f"On {rows_scored}", "network", sure]
-    heads += [rival.get("label") or rival["name"], sure] if rival else []
-    lines = [_cut(line) for line in columns([heads, *rows])]
+    told = [
+        [
+            f"On {count(facts['data']['test'], 'test row')}" if test else "On validation rows",
+            *map(measure, names),
+        ],
+        [f"network {sure}", *_column(test, validation, names)],
+    ]
+    if rival:
+        label = _cut(printable(rival.get("label") or rival["name"]), 28)
+        told.append([f"{label} {sure}", *_column(rival["test"], rival["validation"], names)])
+    lines = [_cut(line) for line in columns(list(zip(*told, strict=True)))]
     if not test:
         lines += _paragraph("Without a test set: these rows took part in the choice and flatter a little.", 1)
     return lines
@@ -101,6 +106,11 @@ def _rival(facts: Facts) -> Facts | None:
     """The baseline that is best by validation."""
     name = (facts.get("comparison") or {}).get("baseline")
     return next((baseline for baseline in facts["baselines"] if baseline["name"] == name), None)
+
+
+def _column(test: Facts, validation: Facts, names: Sequence[str]) -> list[str]:
+    """Scores and how sure they are, aligned below each other."""
+    return columns([_score(test, validation, name) for name in names]) if names else []
 
 
 def _score(test: Facts, validation: Facts, name: str) -> list[str]:
@@ -115,15 +125,19 @@ def _score(test: Facts, validation: Facts, name: str) -> list[str]:
 
 
 def _warnings(facts: Facts, room: int) -> list[str]:
-    """As many warnings as there is room for, each whole; how many more there are."""
+    """As many warnings as there is room for, and how many more there are. Only the first may be cut."""
     warnings = [printable(warning) for warning in facts["warnings"]]
     if not warnings or room < 2:
         return []
     lines, shown = [""], 0
     for at, warning in enumerate(warnings):
+        space = room - len(lines) - (at + 1 < len(warnings))
         wrapped = textwrap.wrap(warning, WIDTH, initial_indent="! ", subsequent_indent="  ")
-        more = at + 1 < len(warnings)
-        if len(lines) + len(wrapped) + more > room:
+        if at == 0 and 1 <= space < len(wrapped):
+            wrapped = textwrap.wrap(
+                warning, WIDTH, initial_indent="! ", subsequent_indent="  ", max_lines=space, placeholder=" …"
+            )
+        if len(wrapped) > space:
             break
         lines += wrapped
         shown += 1
@@ -162,5 +176,5 @@ def _paragraph(text: str, most: int) -> list[str]:
     return textwrap.wrap(printable(text), WIDTH, max_lines=most, placeholder=" …")
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+def _cut(line: str, width: int = WIDTH) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -29,8 +29,12 @@ def console() -> Console:
     """Where tables go. A pipe or a file gets lines wide enough for all that is said."""
     from rich.console import Console
 
+    class Out(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `main` knows what to do; rich would leave with a status of its own
+
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-    return Console(highlight=False, markup=False, emoji=False, width=wide)
+    return Out(highlight=False, markup=False, emoji=False, width=wide)
 
 
 def show_inspection(facts: Facts) -> None:
@@ -85,28 +89,29 @@ def show_evaluation(facts: Facts, folder: str) -> None:
     out = console()
     _line(out, f"{facts['source']}: {count(facts['rows'], 'row')} scored by the model of {folder}")
     out.print()
-    scores = facts["scores"]
+    first = (facts.get("look_at") or {}).get("name")
+    scores = {name: facts["scores"][name] for name in sorted(facts["scores"], key=lambda name: name != first)}
     rows = [
         [measure(name), rounded(s["value"], s["low"], s["high"]), interval(s)] for name, s in scores.items()
     ]
     _table(out, ["measure", "score", "95 % interval"], rows)
+    held = facts.get("intervals") or {}
+    for share in held.get("coverage") or []:
+        _line(out, f"{percent(share)} of the true values lie in the {percent(held['level'])} intervals.")
     groups = facts.get("subgroups") or []
+    names = list(scores)[:2]
     for column in dict.fromkeys(group["column"] for group in groups):
         own = [group for group in groups if group["column"] == column]
-        names = list(own[0]["scores"])[:3]
         out.print()
         cells = [
-            [group["value"], f"{group['rows']:,}", *(_cell(group["scores"].get(n)) for n in names)]
+            [group["value"], f"{group['rows']:,}", *(_cell(group["scores"].get(name)) for name in names)]
             for group in own
         ]
         _table(out, [f"by {printable(column)}", "rows", *map(measure, names)], cells, right=(1,))
     out.print()
-    times = facts.get("times_scored")
-    if times and times > 1:
-        _line(
-            out,
-            f"These rows have now been scored {times} times: the more often, the less of a test they are.",
-        )
+    if facts.get("times_scored"):
+        times = {1: "once", 2: "twice"}.get(facts["times_scored"], f"{facts['times_scored']} times")
+        _line(out, f"Recorded in the study: these rows have now been scored {times}.")
     for warning in facts.get("warnings") or []:
         _line(out, f"! {warning}", 2, style="yellow")
 

@@ -80,7 +80,7 @@ class BatchNorm(Masked):
         var = ((x - mean).square() * rows).sum(0) / count.clamp_min(1)
         several = count > 1
         unbiased = var * count / (count - 1).clamp_min(1)
-        pace = torch.where(several, self.momentum, 0.0)
+        pace = self.momentum * several.to(x.dtype)
         out = self._normalise(
             x, torch.where(several, mean, self.running_mean), torch.where(several, var, self.running_var)
         )

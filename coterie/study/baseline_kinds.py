@@ -86,13 +86,18 @@ def _standardised(size: Size) -> ColumnTransformer:
 
 
 class _Codes:
-    """Numbers as they are; each category's codes by frequency, what is rare or unseen as missing."""
+    """Numbers as they are; each category's codes by frequency, what is rare or unseen as missing.
+
+    A number that every training row lacks becomes 0: histogram bins need a value.
+    """
 
     def __init__(self, size: Size) -> None:
         self.first = size.numeric
         self.ranks: list[np.ndarray] = []
+        self.empty: np.ndarray = np.zeros(0, dtype=bool)
 
     def fit(self, x: np.ndarray) -> _Codes:
+        self.empty = np.isnan(x[:, : self.first]).all(axis=0)
         for column in x[:, self.first :].T:
             counts = np.bincount(column.astype(np.int64))
             frequent = np.argsort(-counts, kind="stable")[:CODES]
@@ -104,6 +109,7 @@ class _Codes:
 
     def transform(self, x: np.ndarray) -> np.ndarray:
         x = x.copy()
+        x[:, np.flatnonzero(self.empty)] = 0.0
         for column, ranks in zip(x[:, self.first :].T, self.ranks, strict=True):
             codes = column.astype(np.int64)
             column[:] = np.where(codes < len(ranks), ranks[np.minimum(codes, len(ranks) - 1)], np.nan)

@@ -59,9 +59,11 @@ def fit_baselines(
     folds, development, test: positions in `dataset`, which must have its target; outputs: K. Without folds
     each baseline is fitted once, on all development rows. Sample weights are used. A class that a fold's
     training rows lack has probability 0 there. A baseline that cannot be fitted is yielded all the same,
-    with the reason as its note: it never stops a study.
+    with the reason as its note: it never stops a study. Nothing is yielded when there is nothing to predict.
     """
     assert dataset.target is not None
+    if not len(test) and not any(len(validation) for _, validation in folds):
+        return  # nothing could be scored
     table = _Rows(
         np.concatenate([dataset.inputs["numeric"].numpy(), dataset.inputs["category"].numpy()], axis=1),
         dataset.target.numpy(),

@@ -5,8 +5,10 @@ N rows, K outputs, J members (folds × seeds).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from coterie.metrics.thresholds import choose_threshold, threshold_table
 LEVEL = 0.9  # of prediction intervals
 BASELINE_RESAMPLES = 1000
 WORK = 40_000  # rows · ranked columns up to which the bootstrap makes all its resamples …
-FEWEST = 200  # … and beyond, in proportion fewer, but not fewer than this
+FEWEST = 1 / 20  # … and beyond, in proportion fewer, but not below this share of them
 MOST_GROUPS = 10  # values of a column that are scored apart
 SMALL_GROUP = 30  # rows below which a group's scores say little
 
@@ -59,7 +61,8 @@ class Judged:
 
 def judge(on: str, dataset: Dataset, positions: np.ndarray, output: Tensor) -> Judged:
     """What was said of rows, (n, K) in the order of their positions in the dataset, beside their truth."""
-    assert dataset.target is not None and len(output) == len(positions)
+    assert dataset.target is not None
+    assert len(output) == len(positions)
     at = torch.from_numpy(np.asarray(positions, dtype=np.int64))
     weight = None if dataset.weight is None else dataset.weight[at]
     return Judged(on, output.detach().cpu(), dataset.target[at], weight, np.asarray(positions))
@@ -75,17 +78,26 @@ def pooled(dataset: Dataset, parts: Sequence[Judged]) -> Judged:
     return judge("validation", dataset, positions, total / torch.bincount(index)[:, None])
 
 
-def test_scores(judged: Judged, task: str, seed: int, resamples: int = RESAMPLES) -> Scores:
+def interval_scores(judged: Judged, task: str, seed: int, resamples: int = RESAMPLES) -> Scores:
     """All metrics with bootstrap intervals: {metric: {"value", "low", "high"}}; {} without rows."""
     if not len(judged):
         return {}
-    ranked = judged.output.shape[1] if task == "multiclass" or task == "multilabel" else 1
-    share = WORK / (len(judged) * ranked)
-    resamples = min(resamples, max(FEWEST, round(resamples * share)))
     found = bootstrap_all(
-        task, judged.output, judged.target, weight=judged.weight, seed=seed, resamples=resamples
+        task,
+        judged.output,
+        judged.target,
+        weight=judged.weight,
+        seed=seed,
+        resamples=affordable(resamples, judged, task),
     )
     return {name: interval_facts(interval) for name, interval in found.items()}
+
+
+def affordable(resamples: int, judged: Judged, task: str) -> int:
+    """How many resamples are made when so many are wanted: fewer of very many rows."""
+    ranked = judged.output.shape[1] if task in ("multiclass", "multilabel") else 1
+    share = max(WORK / max(1, len(judged) * ranked), FEWEST)
+    return min(resamples, round(resamples * share))
 
 
 def interval_facts(interval: Interval) -> dict[str, float]:
@@ -176,14 +188,15 @@ def subgroups(
                     "value": value,
                     "rows": len(group),
                     "small": len(group) < SMALL_GROUP,
-                    "scores": test_scores(group, task, seed, BASELINE_RESAMPLES),
+                    "scores": interval_scores(group, task, seed, BASELINE_RESAMPLES),
                 }
             )
     warnings = []
     if small:
         more = f" and {len(small) - 5} more" if len(small) > 5 else ""
         warnings.append(
-            f"Groups with fewer than {SMALL_GROUP} rows, whose scores say little: {', '.join(small[:5])}{more}."
+            f"Groups with fewer than {SMALL_GROUP} rows, whose scores say little: "
+            f"{', '.join(small[:5])}{more}."
         )
     return found, warnings
 
@@ -220,7 +233,7 @@ def _quarters(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Four groups of about equal size by value."""
     edges = np.unique(np.nanquantile(x, [0.25, 0.5, 0.75], method="higher"))
     bounds = [-np.inf, *edges, np.inf]
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         inside = (x >= low) & (x < high)
         if not inside.any():
             continue
@@ -237,3 +250,18 @@ def best_by(validation: Mapping[str, Scores], metric: str, maximise: bool, key: 
     known = {n: sign * s[metric][key] for n, s in validation.items() if metric in s}
     known = {n: v for n, v in known.items() if np.isfinite(v)}
     return min(known, key=lambda name: known[name]) if known else None
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it: lists for tuples and arrays, None for NaN and infinities."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | Tensor):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -31,7 +31,7 @@ from coterie.model import Model
 from coterie.report.card import model_card
 from coterie.report.notebook import study_html
 from coterie.report.page import render
-from coterie.study.assess import assess
+from coterie.study.assess import assess, member_validation
 from coterie.study.baselines import Baseline, fit_baselines
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
 from coterie.study.fitted import assemble, out_of_fold, score_candidates
@@ -73,6 +73,8 @@ class Study:
             raise spoilt(folder / ASKED, "no study")
         if asked["format"] > FORMAT:
             raise StudyError("A study must be of a format that this version knows.", fix="Upgrade coterie.")
+        if not {"name", "command", "metric", "question", "sha256", "tables"} <= set(asked):
+            raise spoilt(folder / ASKED, "parts are missing")
         self._asked = asked
         self.question = Question.from_dict(asked["question"])
         self._tables = (table, test)
@@ -92,23 +94,30 @@ class Study:
         device_of(question.device)
         candidates_of(question, problem)
         folder = make_folder(out, table.name)
-        asked: dict[str, Any] = {
-            "format": FORMAT,
-            "name": table.name,
-            "command": question.command(None if out is None else str(out)),
-            "metric": metric.name,
-            "versions": versions(),
-        }
         given = (table, test)
         table = _kept(table, folder, "data")
         test = _kept(test, folder, "test") if test is not None else None
+        tables = {n: t for n, t in (("data", table), ("test", test)) if t is not None}
+        typed = dataclasses.replace(  # what a person can type again: data in memory were written to a file
+            question,
+            source=table.source if table is given[0] else str(table.path),
+            test=None if test is None else test.source if test is given[1] else str(test.path),
+        )
         question = dataclasses.replace(
             question,
             source=table.path or table.source,
             test=None if test is None else test.path or test.source,
         )
-        asked["question"] = question.to_dict()
-        asked["sha256"] = {n: t.sha256 for n, t in (("data", table), ("test", test)) if t is not None}
+        asked: dict[str, Any] = {
+            "format": FORMAT,
+            "name": table.name,
+            "command": typed.command(None if out is None else str(out)),
+            "metric": metric.name,
+            "versions": versions(),
+            "question": question.to_dict(),
+            "sha256": {n: t.sha256 for n, t in tables.items()},
+            "tables": {n: {"source": t.source, "notes": list(t.notes)} for n, t in tables.items()},
+        }
         folder.write_json(ASKED, asked)
         study = cls(folder, table, test)
         if table is given[0] and test is given[1]:
@@ -219,6 +228,7 @@ class Study:
         about = self._about(winner, metric)
         ensemble = assemble(problem, winner.candidate, trained, about)
         positions, oof = out_of_fold(problem, ensemble)
+        judged = member_validation(problem, ensemble)
         if question.refit and problem.folds:
             yield Phase("refitting", "the winner on all training rows")
             ensemble = yield from self._refit(winner, len(plans), metric, device, about)
@@ -244,6 +254,7 @@ class Study:
             oof=oof,
             oof_positions=positions,
             baselines=baselines,
+            members=judged,
             metric=metric,
             question=question,
             context={
@@ -363,7 +374,8 @@ class Study:
                 given=f"'{source}', which has changed since",
                 fix="Put the old file back, or start a new study.",
             )
-        return table
+        told = self._asked["tables"][name]  # as it was at the beginning, wherever its rows are kept now
+        return dataclasses.replace(table, source=told["source"], notes=tuple(told["notes"]))
 
     def _about(self, winner: Scored, metric: Metric) -> dict[str, Any]:
         values = {n: list(v) if isinstance(v, tuple) else v for n, v in winner.candidate.values().items()}
@@ -421,4 +433,4 @@ def _kept(table: Table, folder: Folder, name: str) -> Table:
         table.frame.write_parquet(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    return dataclasses.replace(read(path), source=table.source, notes=table.notes)
+    return dataclasses.replace(read(path), name=table.name, source=table.source, notes=table.notes)

@@ -12,7 +12,7 @@ import numpy as np
 from coterie.metrics.catalogue import METRICS, Metric, default_metric
 from coterie.metrics.intervals import Interval, paired_difference
 from coterie.report.numbers import percent, rounded
-from coterie.study.scores import FEWEST, RESAMPLES, WORK, Judged
+from coterie.study.scores import RESAMPLES, Judged, affordable
 
 RARE = 0.2  # share of rows below which a class is rare
 UNEVEN = 0.4  # and below which two classes are uneven
@@ -67,7 +67,6 @@ def compare(
 ) -> Comparison:
     """Both judged on the same rows, in the same order."""
     assert np.array_equal(network.positions, baseline.positions)
-    share = WORK / max(1, len(network) * network.output.shape[1])
     difference = paired_difference(
         metric.function,
         network.output,
@@ -75,7 +74,7 @@ def compare(
         network.target,
         weight=network.weight,
         seed=seed,
-        resamples=min(RESAMPLES, max(FEWEST, round(RESAMPLES * share))),
+        resamples=affordable(RESAMPLES, network, "multiclass"),
     )
     ours, theirs = (float(metric.function(j.output, j.target, j.weight)) for j in (network, baseline))
     return Comparison(name, label, metric, ours, theirs, difference, network.on, len(network), by_validation)
@@ -98,18 +97,19 @@ def verdict(
     if comparison is None:
         return _without_baseline(test, folds, metric, score)
     c = comparison
-    width = (c.difference.low, c.difference.high)
+    # A digit more than the interval supports, so that the difference of the two is seen to be what is told.
+    width = (c.difference.low / 4, c.difference.high / 4)
     ours, theirs = rounded(c.network, *width), rounded(c.baseline, *width)
     rows = f"{c.rows:,} {'test' if c.on == 'test' else 'validation'} row{'' if c.rows == 1 else 's'}"
     label, rival = c.metric.label, _the(c.name, c.label)
-    gap = f"difference {rounded(c.difference.value, *width)}, 95 % interval {rounded(width[0], *width)} to "
-    gap += rounded(width[1], *width)
+    gap = f"difference {rounded(c.difference.value, *width)}, 95 % interval "
+    gap += f"{rounded(c.difference.low, *width)} to {rounded(c.difference.high, *width)}"
     outcome = c.outcome
     if c.name == "dummy" and outcome in ("tie", "loss"):
-        does = "does worse than" if outcome == "loss" else "has learnt nothing that is better than"
+        does = "does worse than" if outcome == "loss" else "cannot be told from"
         text = (
             f"Do not use the network: it {does} giving every row the same answer ({c.label}), "
-            f"with {label} {ours} against {theirs} on {rows}"
+            f"with {label} {ours} against {theirs} on {rows} ({gap})"
         )
     elif outcome == "win":
         text = (
@@ -118,8 +118,8 @@ def verdict(
         )
     elif outcome == "loss":
         text = (
-            f"{_capital(rival)} does better than the network, so use that: its {label} on {rows} is {theirs}, "
-            f"against {ours} for the network, which is more than chance explains ({gap})"
+            f"{_capital(rival)} does better than the network, so use that: its {label} on {rows} is "
+            f"{theirs}, against {ours} for the network, which is more than chance explains ({gap})"
         )
     elif outcome == "tie":
         text = (
@@ -143,7 +143,7 @@ def _without_baseline(test: bool, folds: bool, metric: Metric | None, score: Int
             "Nobody knows yet whether the network is worth it: it was trained on all rows, and none were "
             "kept to judge it or a baseline by."
         )
-    return f"{own or 'W'}hether the network is worth it is not known: no baseline could be fitted to compare it with."
+    return f"{own or 'W'}hether the network is worth it is not known: no baseline could be fitted beside it."
 
 
 def _advice(family: str, baseline: str, rival: str) -> str:
@@ -207,9 +207,9 @@ def _for_classes(shares: np.ndarray, classes: Sequence[str], accuracy: float) ->
     largest, common = float(shares.max()), str(classes[int(shares.argmax())])
     if len(shares) == 2 and shares[1] < RARE:
         return "average_precision", (
-            f"Only {percent(shares[1])} of the rows are “{classes[1]}”: never saying so would already be right "
-            f"in {percent(shares[0])}, so accuracy flatters. This one asks how many of the rows that the model "
-            "puts on top truly are."
+            f"Only {percent(shares[1])} of the rows are “{classes[1]}”: never saying so would already be "
+            f"right in {percent(shares[0])}, so accuracy flatters. This one asks how many of the rows that "
+            "the model puts on top truly are."
         )
     if (len(shares) == 2 and smallest < RARE) or (len(shares) > 2 and smallest < largest / 3):
         return "balanced_accuracy", (
@@ -218,14 +218,14 @@ def _for_classes(shares: np.ndarray, classes: Sequence[str], accuracy: float) ->
         )
     if math.isfinite(accuracy) and accuracy < largest + OVERLAP * (1 - largest):
         return "log_loss", (
-            f"The classes overlap: the model's decisions are right in {percent(max(accuracy, 0))} of the rows, and "
+            f"The classes overlap: the model's decisions are right in {percent(accuracy)} of the rows, and "
             f"always saying “{common}” in {percent(largest)}. What helps then is a good probability, which "
             "this one judges."
         )
     if len(shares) == 2 and smallest < UNEVEN:
         return "roc_auc", (
-            f"“{common}” makes up {percent(largest)} of the rows. This one depends neither on that share nor on the "
-            "threshold at which a row is called positive."
+            f"“{common}” makes up {percent(largest)} of the rows. This one depends neither on that share nor "
+            "on the threshold at which a row is called positive."
         )
     return "accuracy", (
         "The classes are about equally frequent, so the share of right answers says what it seems to say."
@@ -236,8 +236,8 @@ def _for_labels(target: np.ndarray) -> tuple[str, str]:
     share = float(np.mean(target))
     if share < UNEVEN:
         return "average_precision", (
-            f"A row has {percent(share)} of the labels on average, so saying “none” would look accurate. This one "
-            "asks how well the rows that have a label are put on top."
+            f"A row has {percent(share)} of the labels on average, so saying “none” would look accurate. "
+            "This one asks how well the rows that have a label are put on top."
         )
     return "accuracy", "Labels are about as often present as absent, so the share of right answers is fair."
 
@@ -247,7 +247,7 @@ def _for_values(target: np.ndarray) -> tuple[str, str]:
     spread = values.std(axis=0)
     if values.shape[1] > 1 and spread.max() > 3 * max(float(spread.min()), 1e-300):
         return "r2", (
-            "The targets differ much in size, and an error in the one cannot be added to an error in the other. "
+            "The targets differ much in size, and errors in one cannot be added to errors in another. "
             "R² measures each by its own spread."
         )
     middle = np.median(values, axis=0)
@@ -255,7 +255,7 @@ def _for_values(target: np.ndarray) -> tuple[str, str]:
     wild = float((np.abs(values - middle) > FAR * np.maximum(deviation, 1e-12 * spread.max())).mean())
     if 0 < wild < 0.2 and (deviation > 0).all():
         return "mae", (
-            f"{_capital(percent(wild))} of the values lie far from all others, and an error there would outweigh "
-            "hundreds elsewhere if it were squared. The mean absolute error counts each as it is."
+            f"{_capital(percent(wild))} of the values lie far from all others, and an error there would "
+            "outweigh hundreds elsewhere if it were squared. The mean absolute error counts each as it is."
         )
     return "rmse", "It is in the target's own unit, and large errors, which hurt most, weigh most."

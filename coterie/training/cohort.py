@@ -111,7 +111,6 @@ class Cohort:
         self.best = self.flat.clone()
         self.best_buffers = {n: b.clone() for n, b in self.buffers.items()}
         self.steps = Step(objectives[0], self.layout)
-        self.weights = self.layout.weights(arena.device, arena.dtype)
         self.folds, self.validation = (padded(rows, arena.device) for rows in (arena.training, arena.validation))
         self.validation_counts = torch.tensor([len(rows) for rows in arena.validation], device=arena.device)
         self._index()
@@ -215,7 +214,7 @@ class Cohort:
             self.slots,
             hyper,
             draw.t[s][:, None],
-            self.weights,
+            self.layout.weights,
             clips=self.plan.recipe.clip > 0,
             decays=self.plan.recipe.weight_decay > 0,
         )

@@ -43,9 +43,12 @@ class Layout:
         parts = [tensors[name].flatten(lead) if tensors[name].ndim > lead else tensors[name][..., None] for name in self.names]
         return torch.cat(parts, dim=-1, out=out)
 
-    def weights(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """(P,): 1 for weights (two or more axes), on which weight decay acts, 0 for biases and gains."""
-        parts = [
-            torch.full((size,), float(len(shape) > 1)) for size, shape in zip(self.sizes, self.shapes, strict=True)
-        ]
-        return torch.cat(parts).to(device, dtype)
+    @property
+    def weights(self) -> tuple[slice, ...]:
+        """Where weights lie (parameters of two or more axes), on which weight decay acts; biases are free."""
+        found, start = [], 0
+        for size, shape in zip(self.sizes, self.shapes, strict=True):
+            if len(shape) > 1:
+                found.append(slice(start, start + size))
+            start += size
+        return tuple(found)

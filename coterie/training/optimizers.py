@@ -96,22 +96,23 @@ def update(
     slots: Slots,
     hyper: Hyper,
     t: Tensor,
-    weights: Tensor,
+    weights: tuple[slice, ...],
     *,
     clips: bool,
     decays: bool,
 ) -> None:
     """One step of all members: clip, decay, then the optimizer's own rule.
 
-    p, g, slots (M, P); hyper (M, 1); t (M, 1); weights (P,) is 1 where weight decay acts, 0 on biases.
+    p, g, slots (M, P); hyper (M, 1); t (M, 1); weights: where in P weight decay acts.
     clips, decays: whether members do, which is structural: what is off is not computed.
     """
     optimizer = OPTIMIZERS[name]
     if clips:
         # as torch.nn.utils.clip_grad_norm_: never enlarges, 1e-6 keeps a zero gradient defined
         g.mul_((hyper["clip"] / (g.norm(dim=-1, keepdim=True) + 1e-6)).clamp_max(1.0))
-    if decays and optimizer.decoupled:
-        p.sub_(p * weights * (hyper["lr"] * hyper["weight_decay"]))
-    elif decays:
-        g.add_(p * weights * hyper["weight_decay"])
+    for part in weights if decays else ():
+        if optimizer.decoupled:
+            p[:, part].mul_(1 - hyper["lr"] * hyper["weight_decay"])
+        else:
+            g[:, part].addcmul_(p[:, part], hyper["weight_decay"])
     optimizer.update(p, g, slots, hyper, t)

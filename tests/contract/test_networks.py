@@ -1,0 +1,210 @@
+"""What every family owes: networks of the right shape that learn, repeat themselves, and save and load.
+
+A family in the catalogue is tested with no line here; `small_cohorts.variants` reads its declared options.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_cohorts import (
+    TARGETS,
+    VARIANTS,
+    answers,
+    arena_of,
+    cohort_of,
+    four_members,
+    member,
+    run,
+    small,
+    small_recipe,
+    small_table,
+)
+from torch import Tensor
+
+from coterie import spec
+from coterie.data.dataset import Dataset
+from coterie.errors import SpecError
+from coterie.model import Model
+from coterie.models.catalogue import FAMILIES, family_named
+from coterie.models.family import Family
+from coterie.training.cohort import member_id, network_of
+from coterie.training.plan import Candidate
+from coterie.training.recipe import Recipe
+
+by_variant = pytest.mark.parametrize("family", [f for _, f in VARIANTS], ids=[name for name, _ in VARIANTS])
+by_family = pytest.mark.parametrize("name", FAMILIES)
+by_target = pytest.mark.parametrize("target", TARGETS)
+
+
+def prepared_network(family: Family, dataset: Dataset) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = network_of(family, dataset)
+    network.prepare.fit(dataset.inputs)
+    network.output.fit(dataset.target)
+    return network
+
+
+def check_range(output: Tensor, task: str) -> None:
+    assert output.isfinite().all()
+    if task == "regression":
+        return
+    assert (output >= 0).all()
+    assert (output <= 1).all()
+    if task != "multilabel":
+        torch.testing.assert_close(output.sum(-1), torch.ones(output.shape[:-1]))
+
+
+@by_target
+@by_variant
+def test_shapes_and_ranges(family: Family, target: str) -> None:
+    dataset, (task, outputs) = small_table(target), (TARGETS[target].task, TARGETS[target].outputs)
+    network = prepared_network(family, dataset).eval()
+    rows = len(dataset)
+    assert network.task == task
+    assert network.raw(dataset.inputs).shape == (rows, 1 if task == "binary" else outputs)
+    assert network.features(dataset.inputs).shape[0] == rows
+    assert network.features(dataset.inputs).ndim == 2
+    output = network(dataset.inputs)
+    assert output.shape == (rows, outputs)
+    check_range(output, task)
+    one = network({name: column[:1] for name, column in dataset.inputs.items()})
+    torch.testing.assert_close(one, output[:1])  # in use, a row's answer does not depend on its neighbours
+
+
+@by_variant
+def test_any_row_has_an_answer(family: Family) -> None:
+    """All missing, infinite, enormous, never seen."""
+    dataset = small_table("binary")
+    network = prepared_network(family, dataset).eval()
+    numeric = torch.tensor([torch.nan, torch.inf, -torch.inf, 3e38, -3e38, 0.0])[:, None].expand(-1, 4)
+    last = torch.tensor([c - 1 for c in dataset.schema.cardinality]).expand(6, -1)
+    check_range(network({"numeric": numeric, "category": last}), "binary")
+
+
+@by_variant
+def test_gradients_reach_every_parameter(family: Family) -> None:
+    dataset = small_table("multiclass")
+    network = prepared_network(family, dataset).eval()  # else a bias before batch normalisation has none
+    with torch.no_grad():
+        for parameter in network.parameters():  # a family may begin at 0, where gradients can be 0
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+    torch.nn.functional.cross_entropy(network.raw(dataset.inputs), dataset.target).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@by_variant
+def test_same_seed_same_numbers_and_other_seeds_others(family: Family) -> None:
+    arena, recipe = arena_of(small_table("binary")), small_recipe()
+    candidate = Candidate(0, family, recipe)
+    members = [member(candidate, fold=0, seed=0), member(candidate, fold=0, seed=1)]
+    first, second = run(cohort_of(members, arena)), run(cohort_of(members, arena))
+    assert torch.equal(first.flat, second.flat)
+    assert torch.equal(first.cohort.best, second.cohort.best)
+    assert first.events == second.events
+    assert not torch.equal(first.flat[0], first.flat[1])  # at least the batches are others
+
+
+@by_target
+@by_family
+def test_learns(name: str, target: str) -> None:
+    arena = arena_of(small_table(target))
+    members = four_members(small(FAMILIES[name]), small_recipe(epochs=8, optimizer="adam"))
+    epochs = run(cohort_of(members, arena)).epochs
+    for first, last in zip(epochs[0].train, epochs[-1].train, strict=True):
+        assert last < first
+
+
+@by_target
+@by_variant
+def test_saved_and_loaded_predicts_the_same_bits(family: Family, target: str, tmp_path: Path) -> None:
+    dataset = small_table(target)
+    members = four_members(family, small_recipe(epochs=1))
+    cohort = run(cohort_of(members, arena_of(dataset))).cohort
+    places = [{"fold": m.fold, "seed": m.seed} for m in members]
+    model = Model(dataset.schema, family, cohort.best, cohort.best_buffers, places, {"metric": "any"})
+    again = Model.load(model.save(tmp_path / "model"))
+    assert torch.equal(model.member_output(dataset), answers(cohort))
+    assert torch.equal(again.member_output(dataset), answers(cohort))
+    assert (again.predict(dataset) == model.predict(dataset)).all()
+    assert (again.family, again.schema, again.members) == (family, dataset.schema, places)
+    subset = again.subset([2, 0])
+    assert subset.members == [places[2], places[0]]
+    torch.testing.assert_close(subset.member_output(dataset), answers(cohort)[[2, 0]])
+
+
+
+# ---- hyperparameters -------------------------------------------------------------------------------------
+
+
+def bad_values(hyper: spec.Hyper) -> list[Any]:
+    """Values of the wrong kind, and just out of bounds."""
+    wrong: list[Any] = [None, "nonsense", float("nan")]
+    if hyper.kind in ("number", "integer", "widths"):
+        beyond = [float("inf"), hyper.low if hyper.above else hyper.low - 1]
+        if hyper.high != float("inf"):
+            beyond.append(hyper.high + 1)
+        if hyper.kind != "number":
+            beyond = [int(v) if abs(v) != float("inf") else v for v in beyond] + [1.5]
+        wrong += [(v,) for v in beyond] if hyper.kind == "widths" else beyond
+    return wrong
+
+
+DECLARED = [(cls, name) for cls in (*FAMILIES.values(), Recipe) for name in spec.hypers(cls)]
+
+
+@pytest.mark.parametrize(("cls", "name"), DECLARED, ids=[f"{c.__name__}-{n}" for c, n in DECLARED])
+def test_bad_hyperparameters_are_refused_with_their_bounds(cls: type[spec.Spec], name: str) -> None:
+    hyper = spec.hypers(cls)[name]
+    assert hyper.help
+    assert hyper.allows(spec.default(cls, name))
+    for value in bad_values(hyper):
+        for attempt in (lambda v=value: cls(**{name: v}), lambda v=value: spec.read(cls, name, v)):
+            with pytest.raises(SpecError) as caught:
+                attempt()
+            assert str(caught.value).startswith(f"{name} must be {hyper.rule()}."), value
+            assert caught.value.given
+            assert caught.value.fix
+
+
+@pytest.mark.parametrize(("cls", "name"), DECLARED, ids=[f"{c.__name__}-{n}" for c, n in DECLARED])
+def test_what_is_printed_reads_back_and_searches_stay_within_bounds(cls: type[spec.Spec], name: str) -> None:
+    hyper = spec.hypers(cls)[name]
+    values = [spec.default(cls, name), *hyper.choices]
+    if hyper.search is not None:
+        values += [hyper.search.draw(u) for u in (0.0, 0.31, 0.999999)]
+        assert hyper.switch is False or min(values[-3:]) > 0  # a search must not split a cohort by accident
+    for value in values:
+        assert spec.read(cls, name, spec.show(value)) == value
+        assert spec.read(cls, name, value) == value
+        assert getattr(cls(**{name: value}), name) == value
+
+
+@by_target
+@by_family
+def test_advice_and_search_name_what_exists(name: str, target: str) -> None:
+    cls, task = FAMILIES[name], TARGETS[target].task
+    assert cls.name == name
+    assert cls.title
+    assert cls.source
+    assert family_named(name) is cls
+    Recipe(**cls.advice(task))  # refuses unknown names and bad values
+    for field in cls.searched(task):
+        assert spec.hypers(Recipe)[field].search is not None
+
+
+def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SpecError, match=r"'mlpp'.*'mlp'"):
+        family_named("mlpp")
+
+
+def test_members_are_named_by_candidate_fold_and_seed() -> None:
+    members = four_members(small(FAMILIES["mlp"]), small_recipe())
+    assert [member_id(m) for m in members] == [(0, 0, 0), (1, 1, 0), (0, 2, 1), (1, 2, 0)]
