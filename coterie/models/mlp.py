@@ -25,9 +25,9 @@ class MLP(TableFamily):
     source = "Rumelhart, Hinton & Williams 1986"
 
     hidden: tuple[int, ...] = widths(
-        (128, 128),
+        (64, 64),
         high=65536,
-        search=options((128, 128), (256,), (64, 64), (128, 128, 128), (256, 256), (64,), (32, 32)),
+        search=options((64, 64), (128,), (128, 64), (64, 64, 64), (256,), (32, 32), (128, 128)),
         help="units of each hidden layer, first to last",
     )
     activation: str = choice(

@@ -54,7 +54,7 @@ def laid(files, path):
 # ---- disks ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", range(0, 16, 3))
+@pytest.mark.parametrize("moment", range(0, 9))
 def test_a_disk_that_fills_up_leaves_a_study_that_goes_on(tmp_path, halted, finished, monkeypatch, moment):
     """Every write of the course, one after another, meets a full disk once."""
     path = laid(halted, tmp_path / "s")
@@ -70,12 +70,9 @@ def test_a_disk_that_fills_up_leaves_a_study_that_goes_on(tmp_path, halted, fini
     os_replace = os.replace
     with monkeypatch.context() as patch:
         patch.setattr(folders.os, "replace", replace)
-        try:
+        with pytest.raises(StudyError, match="No space left .* `coterie resume`"):
             ct.open_study(path).run()
-        except StudyError as error:
-            assert "No space left" in str(error)
-            assert "coterie resume" in str(error)
-    assert not list(path.rglob("*.part.part"))
+    assert not list(path.rglob("*.part"))
     assert ct.open_study(path).run().finished
     again, whole = remains(path), remains(finished)
     for name in ("model/model.safetensors", EVENTS, PREDICTIONS):
