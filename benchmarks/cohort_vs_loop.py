@@ -36,9 +36,13 @@ def make_cohort(members: int) -> Cohort:
     rows = np.arange(len(table.frame))
     dataset = encode(table, infer_schema(table, roles, rows), rows)
     arena = Arena.of(dataset, ((rows, np.empty(0, dtype=np.int64)),), torch.device("cpu"))
-    recipe = Recipe(optimizer="adam", lr=LR, weight_decay=0.0, batch_size=BATCH, schedule="constant", warmup=0.0)
+    recipe = Recipe(
+        optimizer="adam", lr=LR, weight_decay=0.0, batch_size=BATCH, schedule="constant", warmup=0.0
+    )
     candidate = Candidate(0, MLP(hidden=(64, 64), dropout=0.0), recipe)
-    return Cohort(CohortPlan(0, tuple(Member(candidate, 0, s, member_key(0, 0, s)) for s in range(members))), arena)
+    return Cohort(
+        CohortPlan(0, tuple(Member(candidate, 0, s, member_key(0, 0, s)) for s in range(members))), arena
+    )
 
 
 class Loop:
@@ -82,7 +86,9 @@ def timed(work: object, *args: object) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--members", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -97,10 +103,10 @@ def main() -> None:
         ours.append(timed(cohort_epoch, cohort))
         theirs.append(timed(loop.epoch))
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-    print(f"{options.members} members, batch {BATCH}, {options.threads} threads, {options.rounds} interleaved epochs")
+    print(f"{options.members} members, batch {BATCH}, {options.threads} threads, {options.rounds} rounds")
     print(f"plain PyTorch loop   {statistics.median(theirs):8.3f} s an epoch (median)")
     print(f"cohort               {statistics.median(ours):8.3f} s an epoch (median)")
-    print(f"ratio                {statistics.median(ratios):8.2f} × (median; {min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"ratio                {statistics.median(ratios):8.2f} × ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ class Model:
     # ---- predicting ------------------------------------------------------------------------------------
 
     def encode(self, data: Any) -> Dataset:
-        """Rows as tensors by the model's schema; data is whatever `coterie.fit` takes. No target is needed."""
+        """Rows as tensors by the model's schema; data is what `coterie.fit` takes. No target is needed."""
         return data if isinstance(data, Dataset) else encode(read(data), self.schema, with_target=False)
 
     def member_output(self, data: Any) -> Tensor:
@@ -114,7 +114,9 @@ class Model:
         """(N, K) probabilities, columns as in `classes`; `ModelError` for regression."""
         if self.task == "regression":
             raise ModelError(
-                "Probabilities are for classes.", given="a regression model", fix="Use predict for its values."
+                "Probabilities are for classes.",
+                given="a regression model",
+                fix="Use predict for its values.",
             )
         return self.output(data).numpy()
 
@@ -150,7 +152,9 @@ class Model:
             columns = {name: decided[:, k] for k, name in enumerate(self.classes)}
         else:
             columns = {"prediction": decided}
-        return pl.DataFrame(columns | {f"probability {c}": output[:, k].numpy() for k, c in enumerate(self.classes)})
+        return pl.DataFrame(
+            columns | {f"probability {c}": output[:, k].numpy() for k, c in enumerate(self.classes)}
+        )
 
     def warnings(self, data: Any) -> list[str]:
         """What of the data is unlike what the model was trained on."""
@@ -275,5 +279,7 @@ def _checksum(config: dict[str, Any]) -> str:
 
 def _spoilt(path: Path, given: str) -> CoterieError:
     return ModelError(
-        "A model folder must be as Coterie wrote it.", given=f"'{path}', {given}", fix="Use an unchanged copy."
+        "A model folder must be as Coterie wrote it.",
+        given=f"'{path}', {given}",
+        fix="Use an unchanged copy.",
     )

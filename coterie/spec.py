@@ -169,7 +169,9 @@ class Spec:
             if not hyper.allows(value):
                 example = show(default(type(self), name))
                 raise SpecError(
-                    f"{name} must be {hyper.rule()}.", given=show(value), fix=f"For example: {name}={example}."
+                    f"{name} must be {hyper.rule()}.",
+                    given=show(value),
+                    fix=f"For example: {name}={example}.",
                 )
 
     def values(self) -> dict[str, Any]:
@@ -214,7 +216,9 @@ def read(cls: type, name: str, value: Any) -> Any:
         elif hyper.kind == "number":
             made = float(value)
         elif hyper.kind == "flag" and isinstance(value, str):
-            made = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+            made = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                value.lower()
+            ]
         else:
             made = value
     except (KeyError, TypeError, ValueError, OverflowError):

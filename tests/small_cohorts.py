@@ -112,7 +112,9 @@ def variants(cls: type[Family]) -> dict[str, Family]:
     return found
 
 
-VARIANTS = [(f"{name}-{label}", family) for name in FAMILIES for label, family in variants(FAMILIES[name]).items()]
+VARIANTS = [
+    (f"{name}-{label}", family) for name in FAMILIES for label, family in variants(FAMILIES[name]).items()
+]
 
 
 def number(hyper: spec.Hyper, u: float) -> float:

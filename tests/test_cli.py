@@ -641,16 +641,16 @@ def test_the_summary_leads_with_the_measure_to_look_at():
 
 
 def test_the_winner_is_told_by_what_differs_from_its_defaults():
+    from coterie import spec
+    from coterie.models.mlp import MLP
+
     facts = facts_of("binary")
-    facts["winner"]["hyperparameters"] = {
-        "hidden": [128, 128],
-        "lr": 0.02,
-        "activation": "relu",
-        "residual": True,
-    }
+    usual = {name: spec.default(MLP, name) for name in ("hidden", "activation")}
+    usual["hidden"] = list(usual["hidden"])  # as JSON has it
+    facts["winner"]["hyperparameters"] = {**usual, "lr": 0.0234, "residual": True}
     line = next(line for line in summary_lines(facts, FILES) if line.startswith("Winner"))
-    assert "mlp with lr=0.02 residual=true;" in line
-    facts["winner"]["hyperparameters"] = {"hidden": [128, 128]}
+    assert "mlp with lr=0.0234 residual=true;" in line
+    facts["winner"]["hyperparameters"] = usual
     assert any("mlp at its defaults" in line for line in summary_lines(facts, FILES))
 
 

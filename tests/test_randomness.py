@@ -65,11 +65,10 @@ def test_a_position_has_its_number_whatever_the_size_and_the_company() -> None:
 
 
 def everything(key: Tensor, drop: Tensor) -> list[Tensor]:
-    """All that is drawn, at every odd size, as one graph."""
-    drawn = []
-    for size in ODD_SIZES:
+    """All that is drawn, at sizes that leave odd rests to vectors and threads, as one graph."""
+    drawn = [fold(key, 12345)]
+    for size in (1, 17, 255, 1023):
         drawn += [bits(key, size), keep_mask(key[0, 0], (size,), drop)]
-        drawn += [permutation(key, torch.tensor([[size // 2 + 1]]), size), fold(key, size)]
     return drawn
 
 
@@ -86,7 +85,7 @@ def test_compiled_gives_the_same_bits_at_every_size() -> None:
 def test_a_gpu_gives_the_same_bits() -> None:
     given = keys(3, start=2**31), torch.tensor(0.3)
     there = [t.cuda() for t in given]
-    for a, b in zip(everything(*given)[::4], everything(*there)[::4], strict=True):
+    for a, b in zip(everything(*given), everything(*there), strict=True):
         assert torch.equal(a, b.cpu())
 
 
@@ -168,7 +167,12 @@ def test_all_orders_are_equally_likely() -> None:
     n, draws = 5, 60_000
     orders = permutation(keys(draws), torch.tensor(n), n)
     code = (orders * torch.tensor([n**i for i in range(n)])).sum(1)
-    counts = torch.tensor([int((code == sum(p * n**i for i, p in enumerate(o))).sum()) for o in itertools.permutations(range(n))])
+    counts = torch.tensor(
+        [
+            int((code == sum(p * n**i for i, p in enumerate(o))).sum())
+            for o in itertools.permutations(range(n))
+        ]
+    )
     assert counts.sum() == draws
     assert stats.chisquare(counts.numpy()).pvalue > SURE
 

@@ -62,7 +62,9 @@ class Family(Spec, ABC):
 class TableFamily(Family):
     """A family for tables: it is given one vector a row and needs to say no more than what follows."""
 
-    impute: str = choice("median", ("median", "mean"), help="what stands for a missing number, and the centre")
+    impute: str = choice(
+        "median", ("median", "mean"), help="what stands for a missing number, and the centre"
+    )
     categories: str = choice(
         "auto",
         ("auto", "onehot", "embedding"),

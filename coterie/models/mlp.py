@@ -31,7 +31,10 @@ class MLP(TableFamily):
         help="units of each hidden layer, first to last",
     )
     activation: str = choice(
-        "relu", tuple(ACTIVATIONS), search=options("relu", "silu", "gelu", "tanh"), help="what follows each layer"
+        "relu",
+        tuple(ACTIVATIONS),
+        search=options("relu", "silu", "gelu", "tanh"),
+        help="what follows each layer",
     )
     dropout: float = number(
         0.1, low=0, high=0.95, switch=True, search=linear(0.02, 0.5), help="share of hidden units dropped"

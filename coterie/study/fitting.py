@@ -17,7 +17,7 @@ from torch import Tensor
 
 from coterie.metrics.catalogue import Metric
 from coterie.study.events import Saved, Stopped, StudyEvent
-from coterie.study.folder import CHECKPOINT, Folder
+from coterie.study.folder import CHECKPOINT, EVENTS, Folder, spoilt
 from coterie.training.cohort import Arena, Cohort, Record
 from coterie.training.events import CohortEnd, EpochEnd, Event, Retire, StepEnd
 from coterie.training.loop import train
@@ -81,7 +81,10 @@ def _fit_one(
     if (folder / NOW).is_file():
         tensors, facts = folder.read_tensors(NOW)
         if facts["cohort"] == plan.index:
-            cohort.restore(tensors, facts["state"])
+            try:
+                cohort.restore(tensors, facts["state"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise spoilt(folder / NOW, f"not this cohort's: {error}") from error
     saved = time.monotonic()
     events = train(cohort, metric.function, metric.maximise)
     event: Event | None = next(events)
@@ -136,6 +139,8 @@ def curves_of(folder: Folder) -> list[dict[str, Any]]:
     for event in folder.events():
         if event["event"] != "epoch":
             continue
+        if not {"cohort", "epoch", "members", "train", "validation"} <= set(event):
+            raise spoilt(folder / EVENTS, "an epoch without its members")
         for member, loss, value in zip(event["members"], event["train"], event["validation"], strict=True):
             candidate, fold, seed = member
             start = {
@@ -169,13 +174,15 @@ def _resume_point(folder: Folder, plans: Sequence[CohortPlan], clock: Clock) -> 
     for name in [*(_name(plan) for plan in plans), NOW]:
         if (folder / name).is_file():
             _, facts = folder.read_tensors(name)
+            if not isinstance(facts, dict) or not {"events", "seconds"} <= set(facts):
+                raise spoilt(folder / name, "no checkpoint")
             length, seconds = max(length, facts["events"]), max(seconds, facts["seconds"])
     clock.spent = max(clock.spent, seconds)
     return length
 
 
 def _length(folder: Folder) -> int:
-    path = folder / "events.jsonl"
+    path = folder / EVENTS
     return path.stat().st_size if path.is_file() else 0
 
 

@@ -6,6 +6,7 @@ length is noted in each checkpoint, so that a resume cuts off what came after. J
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -84,15 +85,21 @@ class Folder:
             raise unwritable(path, error) from error
         return path
 
-    def write_json(self, name: str, data: Any) -> Path:
-        return self.write(name, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=True))
+    def write_json(self, name: str, data: dict[str, Any]) -> Path:
+        """JSON with a checksum of itself, by which `read_json` knows it again."""
+        sealed = {**data, "checksum": _checksum(data)}
+        return self.write(name, json.dumps(sealed, indent=1, ensure_ascii=False))
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, name: str) -> dict[str, Any]:
+        """What `write_json` wrote; `StudyError` for anything else."""
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise spoilt(path, str(error)) from error
+        if not isinstance(data, dict) or data.pop("checksum", None) != _checksum(data):
+            raise spoilt(path, "changed or cut short: its checksum is another")
+        return data
 
     def write_tensors(self, name: str, tensors: dict[str, Tensor], facts: Any = None) -> Path:
         """Tensors and JSON-able facts as one safetensors file."""
@@ -145,9 +152,12 @@ class Folder:
                 for line in file:
                     if line.endswith(b"\n"):
                         try:
-                            yield json.loads(line)
+                            event = json.loads(line)
                         except ValueError as error:
                             raise spoilt(path, str(error)) from error
+                        if not isinstance(event, dict) or "event" not in event:
+                            raise spoilt(path, "a line that is no event")
+                        yield event
 
     def cut_events(self, length: int) -> None:
         """Forgets what was logged after a checkpoint."""
@@ -191,6 +201,10 @@ def _make(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _checksum(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def unwritable(path: Path, error: OSError) -> StudyError:

@@ -45,8 +45,10 @@ class Inspection:
         lines = [
             f"{self.source}: {self.rows:,} rows, {len(self.columns)} columns",
             f"task: {self.task} of {', '.join(self.target)}",
-            f"split: {self.development:,} to develop on in {self.folds} folds ({self.split}), {self.test:,} to test",
-            f"would train: {self.members} networks of {', '.join(self.families)}, at most {self.parameters:,} parameters",
+            f"split: {self.development:,} rows to develop on in {self.folds} folds ({self.split}), "
+            f"{self.test:,} to test",
+            f"would train: {self.members} networks of {', '.join(self.families)}, "
+            f"at most {self.parameters:,} parameters",
         ]
         lines += [f"- {c['name']}: {c['kind']}, {c['role']}. {c['note']}".rstrip(". ") for c in self.columns]
         return "\n".join([*lines, *self.notes, *(f"warning: {w}" for w in self.warnings)])

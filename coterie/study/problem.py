@@ -29,7 +29,7 @@ HOLD_OUT_ABOVE = 100_000  # rows from which one validation part is enough
 
 @dataclass(frozen=True)
 class Problem:
-    """development, test and folds are positions in `dataset`, which holds all usable rows in the table's order."""
+    """development, test and folds are positions in `dataset`: all usable rows, in the table's order."""
 
     table: Table
     roles: Roles

@@ -45,7 +45,6 @@ from coterie.study.folder import (
     REPORT,
     Folder,
     make_folder,
-    spoilt,
     unwritable,
 )
 from coterie.study.planning import candidates_of, device_of, metric_of, parameters_of, planned, room_for
@@ -69,12 +68,8 @@ class Study:
     def __init__(self, folder: Folder, table: Table | None = None, test: Table | None = None) -> None:
         self._folder = folder
         asked = folder.read_json(ASKED)
-        if not isinstance(asked, dict) or not isinstance(asked.get("format"), int):
-            raise spoilt(folder / ASKED, "no study")
         if asked["format"] > FORMAT:
             raise StudyError("A study must be of a format that this version knows.", fix="Upgrade coterie.")
-        if not {"name", "command", "metric", "question", "sha256", "tables"} <= set(asked):
-            raise spoilt(folder / ASKED, "parts are missing")
         self._asked = asked
         self.question = Question.from_dict(asked["question"])
         self._tables = (table, test)
@@ -204,10 +199,13 @@ class Study:
             yield Finished(str(self.folder), self.facts["compute"]["seconds"])
             return
         with self._folder.lock():
-            for event in self._course():
-                yield event
-                if self._clock.stop and isinstance(event, (Planned, Phase)):
-                    raise Stopped  # training stops by itself, after saving
+            try:
+                for event in self._course():
+                    yield event
+                    if self._clock.stop and isinstance(event, (Planned, Phase)):
+                        raise Stopped  # training stops by itself, after saving
+            except OSError as error:
+                raise unwritable(self.folder, error) from error
 
     def _course(self) -> Iterator[StudyEvent]:
         problem, question = self.problem, self.question
@@ -301,8 +299,11 @@ class Study:
         """Model, numbers and page; the checkpoint goes last, so that a kill before that repeats all of it."""
         made = self._folder / f"{MODEL}.part"
         shutil.rmtree(made, ignore_errors=True)
-        model.save(made, model_card(facts))
-        self._folder.replace(MODEL, made)
+        try:
+            model.save(made, model_card(facts))
+            self._folder.replace(MODEL, made)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
         self._model = model
         self._folder.write_tensors(PREDICTIONS, {n: torch.as_tensor(a) for n, a in arrays.items()})
         self._folder.write_json(ASSESSMENT, facts)
@@ -323,7 +324,7 @@ class Study:
         return Folder(Path(path).parent).write(Path(path).name, page)
 
     def evaluate(self, data: Any, by: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The model's scores on labelled rows that it has never seen, with intervals; recorded in the study."""
+        """The model's scores on labelled rows never seen before, with intervals; recorded in the study."""
         from coterie.study.assess import score_table
 
         table = read(data)
@@ -367,7 +368,8 @@ class Study:
     # ---- pieces ----------------------------------------------------------------------------------------
 
     def _read(self, name: str, source: str) -> Table:
-        table = read(source)
+        kept = self._folder / f"{name}.parquet"  # beside the study, wherever that has moved
+        table = read(kept if kept.is_file() else source)
         if table.sha256 != self._asked["sha256"].get(name):
             raise StudyError(
                 "A study goes on with the data that it began with.",

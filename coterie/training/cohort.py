@@ -111,7 +111,9 @@ class Cohort:
         self.best = self.flat.clone()
         self.best_buffers = {n: b.clone() for n, b in self.buffers.items()}
         self.steps = Step(objectives[0], self.layout)
-        self.folds, self.validation = (padded(rows, arena.device) for rows in (arena.training, arena.validation))
+        self.folds, self.validation = (
+            padded(rows, arena.device) for rows in (arena.training, arena.validation)
+        )
         self.validation_counts = torch.tensor([len(rows) for rows in arena.validation], device=arena.device)
         self._index()
 
@@ -129,7 +131,9 @@ class Cohort:
         """What follows from who is alive: hyperparameters, keys, fold and row counts."""
         members, device, dtype = self.members, self.arena.device, self.arena.dtype
         numbers = [m.candidate.numbers() for m in members]
-        self.hyper = {n: torch.tensor([v[n] for v in numbers], dtype=dtype, device=device) for n in numbers[0]}
+        self.hyper = {
+            n: torch.tensor([v[n] for v in numbers], dtype=dtype, device=device) for n in numbers[0]
+        }
         self.columns = {name: h[:, None] for name, h in self.hyper.items()}
         self.keys = torch.tensor([m.key for m in members], dtype=torch.int64, device=device)
         self.fold_of = torch.tensor([m.fold for m in members], device=device)
@@ -237,9 +241,7 @@ class Cohort:
         running = {n: self.buffers[n][at] for n in self.steps.running}
         return self.flat[at], {n: s[at] for n, s in self.slots.items()}, running
 
-    def _put_back(
-        self, idle: np.ndarray, saved: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]
-    ) -> None:
+    def _put_back(self, idle: np.ndarray, saved: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]) -> None:
         at = torch.from_numpy(idle).to(self.arena.device)
         self.flat[at] = saved[0]
         for name, slot in saved[1].items():
@@ -266,7 +268,12 @@ class Cohort:
         return {"alive": self.alive, "epoch": self.epoch, "step": self.step, "records": records}
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Puts `tensors()` and `facts()` of an equal plan back."""
+        """Puts `tensors()` and `facts()` of an equal plan back; ValueError, KeyError for another's."""
+        for name, tensor in self.tensors().items():
+            living = name != "best" and not name.startswith("best.")
+            wanted = (len(facts["alive"]), *tensor.shape[1:]) if living else tuple(tensor.shape)
+            if tuple(tensors[name].shape) != wanted:
+                raise ValueError(f"{name} of shape {tuple(tensors[name].shape)}, not {wanted}")
         placed = {name: t.to(self.arena.device) for name, t in tensors.items()}
         self.flat, self.best, self.loss_sum = placed["flat"], placed["best"], placed["loss_sum"]
         self.slots = {n: placed[f"slot.{n}"] for n in self.slots}

@@ -40,7 +40,10 @@ class Layout:
 
     def flat(self, tensors: dict[str, Tensor], lead: int = 0, out: Tensor | None = None) -> Tensor:
         """The inverse of `views`: tensors with `lead` leading axes, joined into (…, P)."""
-        parts = [tensors[name].flatten(lead) if tensors[name].ndim > lead else tensors[name][..., None] for name in self.names]
+        parts = [
+            tensors[name].flatten(lead) if tensors[name].ndim > lead else tensors[name][..., None]
+            for name in self.names
+        ]
         return torch.cat(parts, dim=-1, out=out)
 
     @property

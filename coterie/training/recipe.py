@@ -1,4 +1,4 @@
-"""How to train: loss, optimizer, schedule, regularizers, batches, epochs and stopping, as one frozen record."""
+"""How to train: loss, optimizer, schedule, regularizers, batches, epochs, stopping, as one frozen record."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ class Recipe(Spec):
 
     loss: str = choice("auto", LOSSES, help="auto: cross-entropy for classes, squared error for values")
     optimizer: str = choice(
-        "adamw", (*OPTIMIZERS, "exact"), help="the update rule; exact: the closed form of least squares and ridge"
+        "adamw",
+        (*OPTIMIZERS, "exact"),
+        help="the update rule; exact: the closed form of least squares and ridge",
     )
     lr: float = number(2e-3, low=0, high=100, search=log(5e-4, 1e-2), help="learning rate")
     momentum: float = number(0.9, low=0, high=1, help="momentum of `momentum` and `nesterov`")
     beta1: float = number(0.9, low=0, high=0.99999, help="Adam: pace of the mean gradient")
     beta2: float = number(0.999, low=0, high=0.999999, help="Adam: pace of the mean squared gradient")
-    rho: float = number(0.9, low=0, high=0.999999, help="RMSProp, AdaDelta: pace of the mean squared gradient")
+    rho: float = number(
+        0.9, low=0, high=0.999999, help="RMSProp, AdaDelta: pace of the mean squared gradient"
+    )
     eps: float = number(1e-8, low=0, high=1, help="added to denominators of adaptive optimizers")
     weight_decay: float = number(
         1e-2,
@@ -35,27 +39,48 @@ class Recipe(Spec):
     )
     l1: float = number(0.0, low=0, high=1e6, switch=True, help="L1 penalty: l1·Σ|w| in the loss, biases free")
     l2: float = number(
-        0.0, low=0, high=1e6, switch=True, search=log(1e-5, 1.0), help="L2 penalty: l2·Σw² in the loss, biases free"
+        0.0,
+        low=0,
+        high=1e6,
+        switch=True,
+        search=log(1e-5, 1.0),
+        help="L2 penalty: l2·Σw² in the loss, biases free",
     )
-    clip: float = number(0.0, low=0, high=1e6, switch=True, help="largest norm of a member's gradient; 0: no clipping")
+    clip: float = number(
+        0.0, low=0, high=1e6, switch=True, help="largest norm of a member's gradient; 0: no clipping"
+    )
     label_smoothing: float = number(0.0, low=0, high=0.9, help="share of certainty spread over all classes")
-    huber_delta: float = number(1.0, low=0, high=1e6, above=True, help="where huber turns linear, in target deviations")
+    huber_delta: float = number(
+        1.0, low=0, high=1e6, above=True, help="where huber turns linear, in target deviations"
+    )
     class_weight: str = choice(
-        "none", ("none", "balanced"), help="balanced: rows weigh by the rarity of their class in the training rows"
+        "none",
+        ("none", "balanced"),
+        help="balanced: rows weigh by the rarity of their class in the training rows",
     )
     schedule: str = choice("cosine", SCHEDULES, help="how the learning rate changes")
-    warmup: float = number(0.05, low=0, high=0.9, help="share of all steps over which the learning rate rises from 0")
+    warmup: float = number(
+        0.05, low=0, high=0.9, help="share of all steps over which the learning rate rises from 0"
+    )
     decay: float = number(0.3, low=0, high=1, above=True, help="factor of the schedules step and plateau")
     decay_every: int = integer(20, low=1, stacked=True, help="epochs between the drops of the schedule step")
-    plateau: int = integer(5, low=1, stacked=True, help="epochs without improvement before plateau drops the rate")
+    plateau: int = integer(
+        5, low=1, stacked=True, help="epochs without improvement before plateau drops the rate"
+    )
     batch_size: int = integer(64, low=1, help="rows a step")
-    order: str = choice("shuffled", ("shuffled", "rows"), help="batches drawn at random, or in the rows' order")
+    order: str = choice(
+        "shuffled", ("shuffled", "rows"), help="batches drawn at random, or in the rows' order"
+    )
     epochs: int = integer(60, low=1, stacked=True, help="passes over the training rows, at most")
-    patience: int = integer(15, low=0, stacked=True, help="epochs without improvement before stopping; 0: never")
+    patience: int = integer(
+        15, low=0, stacked=True, help="epochs without improvement before stopping; 0: never"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.optimizer == "exact" and self.loss not in ("auto", "mse"):
             raise SpecError(
-                "The exact optimizer minimises squared error.", given=f"loss={self.loss}", fix="Use loss=mse, or adam."
+                "The exact optimizer minimises squared error.",
+                given=f"loss={self.loss}",
+                fix="Use loss=mse, or adam.",
             )

@@ -13,7 +13,9 @@ from torch import Tensor
 SCHEDULES = ("constant", "step", "cosine", "plateau")
 
 
-def factors(name: str, t: Tensor, epoch: int, total: Tensor, hyper: dict[str, Tensor], drops: Tensor) -> Tensor:
+def factors(
+    name: str, t: Tensor, epoch: int, total: Tensor, hyper: dict[str, Tensor], drops: Tensor
+) -> Tensor:
     """The factor (S, M) of the learning rate at steps t (S, M), each member having `total` (M,) steps.
 
     constant: 1. step: decay^⌊epoch / decay_every⌋. cosine: ½(1 + cos πs) over the share s of steps after

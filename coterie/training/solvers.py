@@ -30,7 +30,9 @@ def solve_ridge(cohort: Cohort) -> None:
     """
     network = cohort.steps.objective.get_submodule("network")
     head = network.get_submodule("body.head")
-    if not isinstance(head, nn.Linear) or cohort.layout.parameters != sum(p.numel() for p in head.parameters()):
+    if not isinstance(head, nn.Linear) or cohort.layout.parameters != sum(
+        p.numel() for p in head.parameters()
+    ):
         raise SpecError(
             "The exact optimizer solves models whose only parameters are an affine output layer.",
             given=f"{cohort.plan.family.name} with {cohort.layout.parameters} parameters",
@@ -63,5 +65,8 @@ def solve_ridge(cohort: Cohort) -> None:
     with_target = covariance[:, :features, features + 1 :]
     weights = vectors @ (inverse[..., None] * (vectors.mT @ with_target))
     bias = mean[:, features + 1 :] - (mean[:, None, :features] @ weights).squeeze(1)
-    solved = {"body.head.weight": weights.mT.to(cohort.arena.dtype), "body.head.bias": bias.to(cohort.arena.dtype)}
+    solved = {
+        "body.head.weight": weights.mT.to(cohort.arena.dtype),
+        "body.head.bias": bias.to(cohort.arena.dtype),
+    }
     cohort.flat = cohort.layout.flat(solved, lead=1)

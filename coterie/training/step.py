@@ -30,7 +30,9 @@ class Step:
 
     def __init__(self, objective: nn.Module, layout: Layout) -> None:
         self.objective = objective.to("meta")
-        self.views = {what: View(objective.get_submodule("network"), what) for what in ("forward", "features")}
+        self.views = {
+            what: View(objective.get_submodule("network"), what) for what in ("forward", "features")
+        }
         self.layout = layout
         modules = list(objective.named_modules())
         self.keyed = [f"{name}.key" for name, module in modules if isinstance(module, Keyed)]

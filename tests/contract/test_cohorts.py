@@ -353,7 +353,9 @@ def test_test_rows_change_nothing(family: Family, target: str) -> None:
 
 
 def test_preparation_is_fitted_by_each_fold_alone() -> None:
-    cohort = cohort_of(four_members(small(FAMILIES["mlp"]), small_recipe()), arena_of(small_table("regression")))
+    cohort = cohort_of(
+        four_members(small(FAMILIES["mlp"]), small_recipe()), arena_of(small_table("regression"))
+    )
     for name in ("network.prepare.center", "network.prepare.scale", "network.output.center"):
         first, second, third, again = cohort.buffers[name]
         assert not torch.equal(first, second)

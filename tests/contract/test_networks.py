@@ -140,7 +140,6 @@ def test_saved_and_loaded_predicts_the_same_bits(family: Family, target: str, tm
     torch.testing.assert_close(subset.member_output(dataset), answers(cohort)[[2, 0]])
 
 
-
 # ---- hyperparameters -------------------------------------------------------------------------------------
 
 

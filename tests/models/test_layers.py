@@ -155,7 +155,9 @@ def test_odd_sizes(size: int) -> None:
 # ---- columns ---------------------------------------------------------------------------------------------
 
 
-def columns(embed_above: float, cardinality: tuple[int, ...] = (4, 20, 6)) -> tuple[Columns, dict[str, Tensor]]:
+def columns(
+    embed_above: float, cardinality: tuple[int, ...] = (4, 20, 6)
+) -> tuple[Columns, dict[str, Tensor]]:
     g = torch.Generator().manual_seed(0)
     codes = torch.stack([torch.randint(c, (9,), generator=g) for c in cardinality], dim=1)
     return Columns(3, cardinality, embed_above), {"numeric": torch.randn(9, 3), "category": codes}
@@ -189,9 +191,15 @@ def test_all_embedded() -> None:
 
 
 def test_a_table_of_numbers_or_of_categories_alone() -> None:
-    numbers, inputs = Columns(3, (), 12), {"category": torch.zeros(9, 0, dtype=torch.int64), "numeric": drawn(9, 3)}
+    numbers, inputs = (
+        Columns(3, (), 12),
+        {"category": torch.zeros(9, 0, dtype=torch.int64), "numeric": drawn(9, 3)},
+    )
     assert torch.equal(numbers(inputs), inputs["numeric"])
-    categories, inputs = Columns(0, (4,), 12), {"category": torch.tensor([[3], [0]]), "numeric": torch.zeros(2, 0)}
+    categories, inputs = (
+        Columns(0, (4,), 12),
+        {"category": torch.tensor([[3], [0]]), "numeric": torch.zeros(2, 0)},
+    )
     assert torch.equal(categories(inputs), torch.tensor([[0.0, 0, 0, 1], [1, 0, 0, 0]]))
 
 

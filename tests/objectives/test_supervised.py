@@ -29,7 +29,9 @@ class Toy(nn.Module):
         return target / 2
 
 
-def objective(task: str, outputs: int, loss: str = "auto", class_weight: Any = None, **numbers: float) -> Supervised:
+def objective(
+    task: str, outputs: int, loss: str = "auto", class_weight: Any = None, **numbers: float
+) -> Supervised:
     numbers = {"label_smoothing": 0.0, "huber_delta": 1.0, "l1": 0.0, "l2": 0.0} | numbers
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -162,7 +162,9 @@ def test_validation_scores_are_those_of_the_members_own_rows() -> None:
 @pytest.mark.parametrize("plateau", [1, 2, 3])
 def test_plateau_drops_as_pytorchs_does(plateau: int) -> None:
     script = [5.0, 4, 4, 4, 6, 5, 5, 5, 5, 5, 5, 7, 1]
-    one = dataclasses.replace(recipe(epochs=len(script), lr=0.1), schedule="plateau", plateau=plateau, decay=0.5)
+    one = dataclasses.replace(
+        recipe(epochs=len(script), lr=0.1), schedule="plateau", plateau=plateau, decay=0.5
+    )
     cohort = linear_cohort(one)
     rates = []
 
@@ -228,7 +230,10 @@ def test_retiring_all_ends_the_epoch_where_it_stands() -> None:
         seen = follow(cohort, scripted(cohort, [1, 2, 3, 4], [5, 1, 1, 1]), answer=at(1, 2, command))
         kinds = [type(event) for event in seen.events]
         assert kinds == [CohortStart, *[StepEnd] * 5, EpochEnd, *[StepEnd] * 2, EpochEnd, CohortEnd]
-        assert [(r.status, r.epochs, r.best_epoch) for r in cohort.records] == [("stopped", 2, 2), ("stopped", 2, 1)]
+        assert [(r.status, r.epochs, r.best_epoch) for r in cohort.records] == [
+            ("stopped", 2, 2),
+            ("stopped", 2, 1),
+        ]
         assert torch.equal(cohort.best[1], seen.weights[1, 1])
         assert all(loss is not None and loss == loss for loss in seen.epochs[-1].train)
 

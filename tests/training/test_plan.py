@@ -17,7 +17,9 @@ from coterie.training.plan import Candidate, CohortPlan, make_plan, member_key
 from coterie.training.recipe import Recipe
 
 
-def plan_of(*settings: tuple[Family, Recipe], room: int = 1000, folds: int = 3, seeds: int = 2) -> tuple[CohortPlan, ...]:
+def plan_of(
+    *settings: tuple[Family, Recipe], room: int = 1000, folds: int = 3, seeds: int = 2
+) -> tuple[CohortPlan, ...]:
     candidates = [Candidate(i, family, recipe) for i, (family, recipe) in enumerate(settings)]
     return make_plan(candidates, folds, seeds, seed=0, room=lambda candidate: room)
 

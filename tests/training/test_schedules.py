@@ -11,8 +11,10 @@ from coterie.training.schedules import SCHEDULES, factors
 
 
 def ours(name: str, epochs: int, steps: int, drops: int = 0, **hyper: float) -> Tensor:
-    """One member's factors over all epochs, asked for epoch by epoch as the engine does: (epochs · steps,)."""
-    stacked = {n: torch.tensor([float(v)]) for n, v in {"warmup": 0, "decay": 1, "decay_every": 1, **hyper}.items()}
+    """One member's factors over all epochs, asked epoch by epoch as the engine does: (epochs · steps,)."""
+    stacked = {
+        n: torch.tensor([float(v)]) for n, v in {"warmup": 0, "decay": 1, "decay_every": 1, **hyper}.items()
+    }
     parts = []
     for epoch in range(epochs):
         t = (epoch * steps + torch.arange(float(steps)))[:, None]
@@ -72,8 +74,15 @@ def test_one_step_in_all_is_taken(name: str, warmup: float) -> None:
 
 def test_members_have_their_own() -> None:
     """Two members with other totals, warm-ups and paces, together as alone."""
-    hyper = {n: torch.tensor(v) for n, v in {"warmup": [0.1, 0.5], "decay": [0.5, 0.1], "decay_every": [1.0, 2.0]}.items()}
-    t, total, drops = torch.tensor([[6.0, 8.0], [7.0, 9.0]]), torch.tensor([20.0, 30.0]), torch.tensor([1.0, 2.0])
+    hyper = {
+        n: torch.tensor(v)
+        for n, v in {"warmup": [0.1, 0.5], "decay": [0.5, 0.1], "decay_every": [1.0, 2.0]}.items()
+    }
+    t, total, drops = (
+        torch.tensor([[6.0, 8.0], [7.0, 9.0]]),
+        torch.tensor([20.0, 30.0]),
+        torch.tensor([1.0, 2.0]),
+    )
     for name in SCHEDULES:
         both = factors(name, t, 3, total, hyper, drops)
         for i in range(2):

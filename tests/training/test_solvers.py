@@ -31,7 +31,9 @@ from coterie.training.step import NETWORK
 LAMBDAS = (2**-10, 2**-4, 2.0)  # without rounding in float32
 
 
-def solved(target: str, lambdas: tuple[float, ...] = LAMBDAS, weighted: bool = True, **options: Any) -> Cohort:
+def solved(
+    target: str, lambdas: tuple[float, ...] = LAMBDAS, weighted: bool = True, **options: Any
+) -> Cohort:
     """Every λ on every fold, in one cohort."""
     dataset = small_table(target)
     if not weighted:
@@ -129,6 +131,8 @@ def test_recovers_a_plane() -> None:
 
 @pytest.mark.parametrize("family", [small(MLP), Linear(categories="embedding")], ids=["mlp", "embedding"])
 def test_models_with_more_than_an_affine_layer_are_refused(family: Any) -> None:
-    cohort = cohort_of([member(Candidate(0, family, small_recipe(optimizer="exact")))], arena_of(small_table("regression")))
+    cohort = cohort_of(
+        [member(Candidate(0, family, small_recipe(optimizer="exact")))], arena_of(small_table("regression"))
+    )
     with pytest.raises(SpecError, match=r"affine output layer.*optimizer=adam"):
         solvers.solve_ridge(cohort)
