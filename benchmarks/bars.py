@@ -168,7 +168,7 @@ def odd(seeds: int, work: Path) -> Iterator[Bar]:
 
 
 def million(seeds: int, work: Path) -> Iterator[Bar]:
-    """A table of 1,000,000 × 30 numbers as CSV: 2 candidates × 3 folds, 2 epochs; the largest resident set."""
+    """A table of 1,000,000 × 30 numbers as CSV: 2 candidates × 3 folds, 2 epochs; peak resident set."""
     import numpy as np
     import polars as pl
 

@@ -101,7 +101,7 @@ class Hyper:
         if self.kind == "flag":
             return isinstance(value, bool)
         if self.kind == "widths":
-            return isinstance(value, tuple) and all(self._within(v) and isinstance(v, int) for v in value)
+            return isinstance(value, tuple) and all(isinstance(v, int) and self._within(v) for v in value)
         if isinstance(value, bool) or not isinstance(value, int if self.kind == "integer" else (int, float)):
             return False
         return self._within(value)
@@ -242,7 +242,10 @@ def show(value: Any) -> str:
         return ",".join(show(v) for v in value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(float(value))
+    return str(value)
 
 
 def _whole(value: Any) -> int:

@@ -14,6 +14,7 @@ from coterie.data.read import read
 from coterie.errors import SpecError, StudyError
 from coterie.model import CONFIG, Model
 from coterie.models.catalogue import FAMILIES, family_named
+from coterie.models.family import Family
 from coterie.study.folder import ASKED, MODEL, Folder
 from coterie.study.inspection import Inspection, look
 from coterie.study.question import Question
@@ -183,7 +184,7 @@ def models(name: str | None = None) -> list[dict[str, Any]]:
             "source": family.source,
             "about": family.__doc__ or "",
             "hyperparameters": _declared(family),
-            "recipe": _declared(Recipe),
+            "recipe": _recipe_of(family),
         }
         for family_name, family in families.items()
     ]
@@ -202,6 +203,19 @@ def _declared(cls: type) -> list[dict[str, Any]]:
         }
         for name, hyper in spec.hypers(cls).items()
     ]
+
+
+def _recipe_of(family: type[Family]) -> list[dict[str, Any]]:
+    """The recipe as this family takes it: its own defaults, and what a search over it varies."""
+    of_classes, of_values = family.advice("multiclass"), family.advice("regression")
+    searched = {*family.searched("multiclass"), *family.searched("regression")}
+    declared = _declared(Recipe)
+    for record in declared:
+        name, usual = record["name"], spec.default(Recipe, record["name"])
+        classes, values = (spec.show(advice.get(name, usual)) for advice in (of_classes, of_values))
+        record["default"] = classes if classes == values else f"{classes} for classes, {values} for values"
+        record["search"] = record["search"] if name in searched else ""
+    return declared
 
 
 def _names(names: Names) -> tuple[str, ...]:

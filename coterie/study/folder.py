@@ -192,7 +192,7 @@ def make_folder(out: str | os.PathLike[str] | None, name: str) -> Folder:
         except FileExistsError:
             continue
         except OSError as error:
-            raise unwritable(path, error) from error
+            raise unwritable(path, error, "Give another --out.") from error
     raise StudyError("runs/ is full.", fix="Give --out.")
 
 
@@ -200,18 +200,21 @@ def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise unwritable(path, error, "Give another --out.") from error
 
 
 def _checksum(data: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def unwritable(path: Path, error: OSError) -> StudyError:
+INTACT = "What was saved before is intact: make room, then `coterie resume`."
+
+
+def unwritable(path: Path, error: OSError, fix: str = INTACT) -> StudyError:
     return StudyError(
         "A study's folder must be writable, with room on the disk.",
         given=f"'{path}': {error.strerror or error}",
-        fix="What was saved before is intact: make room, then `coterie resume`.",
+        fix=fix,
     )
 
 

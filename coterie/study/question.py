@@ -42,6 +42,10 @@ class Question:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if not _is(value, str(f.type)):
+                raise SpecError(f"{f.name} must be {_words(str(f.type))}.", given=repr(value))
         _whole("folds", self.folds, 0, optional=True)
         _whole("seeds", self.seeds, 1)
         _whole("seed", self.seed, 0)
@@ -69,12 +73,14 @@ class Question:
             )
         lists = {name: tuple(v) for name, v in data.items() if isinstance(v, list)}
         made = {**data, **lists}
-        made["grid"] = {name: tuple(v) for name, v in (data.get("grid") or {}).items()}
+        if isinstance(data.get("grid"), dict):
+            made["grid"] = {n: tuple(v) if isinstance(v, list) else v for n, v in data["grid"].items()}
         return cls(**made)
 
     def command(self, out: str | None = None) -> str:
         """The command line that asks the same."""
-        words = ["coterie fit", _quoted(self.source)]
+        source = f"./{self.source}" if self.source.startswith("-") else self.source
+        words = ["coterie fit", _quoted(source)]
         default = Question(self.source)
         for f in fields(self):
             value = getattr(self, f.name)
@@ -88,8 +94,8 @@ class Question:
                     many = one if f.name == "grid" else (one,)
                     words += [f"{option} {_quoted(f'{name}={show(v)}')}" for v in many]
             else:
-                words.append(f"{option} {_quoted(show(value))}")
-        return " ".join(words + ([f"--out {_quoted(out)}"] if out else []))
+                words.append(_said(option, value))
+        return " ".join(words + ([_said("--out", out)] if out else []))
 
 
 def _whole(name: str, value: Any, least: int, optional: bool = False) -> None:
@@ -97,6 +103,43 @@ def _whole(name: str, value: Any, least: int, optional: bool = False) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise SpecError(f"{name} must be a whole number from {least} upwards.", given=repr(value))
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Whether a value is of a field's kind, which is as its annotation says."""
+    if kind.endswith(" | None"):
+        return value is None or _is(value, kind.removesuffix(" | None"))
+    if kind == "tuple[str, ...]":
+        return isinstance(value, tuple) and all(isinstance(v, str) for v in value)
+    if kind.startswith("dict"):
+        of = tuple if "tuple" in kind else str
+        return isinstance(value, dict) and all(isinstance(v, of) for v in value.values())
+    kinds: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "Values": dict}
+    return isinstance(value, kinds[kind]) and (kind == "bool" or not isinstance(value, bool))
+
+
+def _words(kind: str) -> str:
+    """A field's kind as a person says it."""
+    said = {
+        "str": "text",
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "tuple[str, ...]": "names",
+        "dict[str, str]": "names with a text each",
+        "Values": "names with a value each",
+        "dict[str, tuple[Any, ...]]": "names with a list of values each",
+    }
+    return said[kind.removesuffix(" | None")]
+
+
+def _said(option: str, value: Any) -> str:
+    """An option and its value, as the command line reads them back."""
+    if isinstance(value, tuple):  # names: a comma within one is kept by quotes
+        text = ",".join('"' + n.replace('"', '""') + '"' if {*n} & {*',"'} else n for n in value)
+    else:
+        text = f"{value:.15g}" if isinstance(value, float) and option == "--time-limit" else show(value)
+    return f"{option}={_quoted(text)}" if text.startswith("-") else f"{option} {_quoted(text)}"
 
 
 def _quoted(text: str) -> str:
