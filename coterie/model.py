@@ -28,7 +28,7 @@ from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
 from coterie.data.read import read
 from coterie.data.schema import Schema, Target
-from coterie.errors import CoterieError, ModelError
+from coterie.errors import CoterieError, ModelError, SpecError
 from coterie.models.catalogue import FAMILIES
 from coterie.models.family import Family, TableShape
 from coterie.spec import read as read_value
@@ -207,7 +207,15 @@ class Model:
                 NETWORK + n.removeprefix("buffer."): t for n, t in named.items() if n.startswith("buffer.")
             }
             return cls(schema, family, flat, buffers, config["members"], config["about"])
-        except (SafetensorError, KeyError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+        except (
+            SafetensorError,
+            SpecError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+            AssertionError,
+        ) as error:
             raise _spoilt(folder, f"contents that do not fit together ({error})") from error
 
     def _repr_html_(self) -> str:

@@ -55,6 +55,7 @@ def fit(
     rows: bool = True,
     time_limit: float | None = None,
     device: str = "auto",
+    run: bool = True,
 ) -> Study:
     """Trains every candidate on every fold and seed together, chooses, assesses, and leaves a study's folder.
 
@@ -67,13 +68,14 @@ def fit(
     kinds: {column: kind} where you know better. task, positive: what the target is, where in doubt.
     prefer: "best", or "simple" within one standard error. refit: the winner again on all training rows.
     by: columns whose values are scored apart. rows=False keeps single rows out of the report.
-    time_limit: seconds. Raises `CoterieError` with what to do about it.
+    time_limit: seconds. run=False only begins the study: follow its `events()`, or `run()` it later.
+    Raises `CoterieError` with what to do about it.
 
     >>> import coterie as ct
     >>> study = ct.fit("iris", out="runs/flowers", candidates=4)  # doctest: +SKIP
     >>> study.facts["verdict"]  # doctest: +SKIP
     """
-    return prepare(
+    study = prepare(
         data,
         target,
         test=test,
@@ -102,7 +104,8 @@ def fit(
             "time_limit": time_limit,
             "device": device,
         },
-    ).run()
+    )
+    return study.run() if run else study
 
 
 def prepare(

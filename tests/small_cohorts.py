@@ -115,6 +115,13 @@ def variants(cls: type[Family]) -> dict[str, Family]:
 VARIANTS = [
     (f"{name}-{label}", family) for name in FAMILIES for label, family in variants(FAMILIES[name]).items()
 ]
+# each family's defaults on every kind of target; its other variants take turns
+PAIRED = [
+    (f"{label}-{target}", family, target)
+    for place, (label, family) in enumerate(VARIANTS)
+    for turn, target in enumerate(TARGETS)
+    if label.endswith("-default") or turn == place % len(TARGETS)
+]
 
 
 def number(hyper: spec.Hyper, u: float) -> float:

@@ -92,7 +92,7 @@ class Question:
             elif isinstance(value, dict):
                 for name, one in value.items():
                     many = one if f.name == "grid" else (one,)
-                    words += [f"{option} {_quoted(f'{name}={show(v)}')}" for v in many]
+                    words += [_said(option, f"{name}={show(v)}") for v in many]
             else:
                 words.append(_said(option, value))
         return " ".join(words + ([_said("--out", out)] if out else []))

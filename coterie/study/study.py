@@ -145,17 +145,15 @@ class Study:
     def facts(self) -> dict[str, Any]:
         """All that the assessment found, as plain data; `StudyError` before the study is finished."""
         if not (self._folder / ASSESSMENT).is_file():
-            raise StudyError(
-                "Only a finished study has results to show.",
-                given=f"'{self.folder}', which is not finished",
-                fix=f"Finish it: `coterie resume {self.folder}`.",
-            )
+            raise self._unfinished()
         return self._folder.read_json(ASSESSMENT)
 
     @property
     def model(self) -> Model:
-        """The ensemble that the study leaves."""
+        """The ensemble that the study leaves; `StudyError` before the study is finished."""
         if self._model is None:
+            if not self.finished:
+                raise self._unfinished()
             self._model = Model.load(self._folder / MODEL)
         return self._model
 
@@ -366,6 +364,13 @@ class Study:
         return f"<coterie Study {self.folder}: {state}>"
 
     # ---- pieces ----------------------------------------------------------------------------------------
+
+    def _unfinished(self) -> StudyError:
+        return StudyError(
+            "Only a finished study has results to show.",
+            given=f"'{self.folder}', which is not finished",
+            fix=f"Finish it: `coterie resume {self.folder}`.",
+        )
 
     def _read(self, name: str, source: str) -> Table:
         kept = self._folder / f"{name}.parquet"  # beside the study, wherever that has moved

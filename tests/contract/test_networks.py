@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from small_cohorts import (
+    PAIRED,
     TARGETS,
     VARIANTS,
     answers,
@@ -36,6 +37,7 @@ from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe
 
 by_variant = pytest.mark.parametrize("family", [f for _, f in VARIANTS], ids=[name for name, _ in VARIANTS])
+by_pair = pytest.mark.parametrize(("family", "target"), [p[1:] for p in PAIRED], ids=[p[0] for p in PAIRED])
 by_family = pytest.mark.parametrize("name", FAMILIES)
 by_target = pytest.mark.parametrize("target", TARGETS)
 
@@ -122,8 +124,7 @@ def test_learns(name: str, target: str) -> None:
         assert last < first
 
 
-@by_target
-@by_variant
+@by_pair
 def test_saved_and_loaded_predicts_the_same_bits(family: Family, target: str, tmp_path: Path) -> None:
     dataset = small_table(target)
     members = four_members(family, small_recipe(epochs=1))

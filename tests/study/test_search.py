@@ -40,7 +40,7 @@ def test_structures_are_few(count, models, seed):
 
 def test_the_structures_share_the_candidates_evenly_and_do_vary():
     counts = {}
-    for candidate in candidates(36):
+    for candidate in candidates(48):
         counts[candidate.structure()] = counts.get(candidate.structure(), 0) + 1
     assert len(counts) >= 3
     assert min(counts.values()) >= 3
