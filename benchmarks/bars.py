@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 Bar = tuple[str, float, str, float]  # what, figure, "≥" or "≤", bar
 COTERIE = [sys.executable, "-m", "coterie"]
@@ -122,8 +123,6 @@ def different(one: Path, other: Path) -> list[str]:
 
 def odd(seeds: int, work: Path) -> Iterator[Bar]:
     """2,000 generated tables read and planned, 100 of them trained: an answer or a clear error."""
-    import numpy as np
-
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "data"))
     from odd_tables import odd_tables
 
@@ -148,12 +147,7 @@ def odd(seeds: int, work: Path) -> Iterator[Bar]:
                     options = {"candidates": 2, "epochs": 2, "seed": seed}
                     model = ct.fit(path, table.target, out=out, **options).model
                     trained += 1
-                    answers = model.predict(path)
-                    assert len(answers) == len(problem.table.frame)
-                    if model.task in ("binary", "multiclass"):
-                        known = {model.target.label(k) for k in range(model.target.outputs)}
-                        assert set(answers.tolist()) <= known
-                        np.testing.assert_allclose(model.predict_proba(path).sum(1), 1, rtol=1e-6)
+                    check_answers(model, problem.table.frame)
                     shutil.rmtree(out)
             except CoterieError:
                 refused += 1
@@ -165,6 +159,32 @@ def odd(seeds: int, work: Path) -> Iterator[Bar]:
     print(f"  {planned} planned, {refused} refused with a clear error, {trained} trained")
     yield "tables that ended in anything but an answer or a clear error", faults, "≤", 0
     yield "tables trained", trained, "≥", 100
+
+
+def check_answers(model: Any, frame: Any) -> None:
+    """Rows and order kept, known labels, probabilities that are such; on unseen and on missing values too."""
+    import numpy as np
+    import polars as pl
+
+    from coterie.errors import DataError
+
+    features = [column.name for column in model.schema.features]
+    strange = frame.with_columns(pl.lit("never seen").alias(name) for name in features)
+    for data in (frame, strange, frame.with_columns(pl.lit(None, pl.String).alias(n) for n in features)):
+        answers, output = model.predict(data), model.output(data).numpy()
+        assert len(answers) == len(output) == len(frame)
+        assert np.isfinite(output).all()
+        if model.task in ("binary", "multiclass"):
+            assert set(answers.tolist()) <= {model.target.label(k) for k in range(model.target.outputs)}
+            np.testing.assert_allclose(output.sum(1), 1, rtol=1e-6)
+    order = np.random.default_rng(0).permutation(len(frame))
+    there, here = model.output(frame[order]).numpy(), model.output(frame).numpy()[order]
+    np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6 * max(1, abs(here).max()))
+    try:
+        model.predict(frame.drop(features[-1:]))
+        raise AssertionError("a column is missing, and nothing was said")
+    except DataError:
+        pass
 
 
 def million(seeds: int, work: Path) -> Iterator[Bar]:

@@ -75,7 +75,7 @@ class Progress:
                 self.epoch = event.epoch
                 self.retired += len(event.retired)
                 self.diverged += sum(one.status == "diverged" for one in event.retired)
-                self.alive = len(event.members) - len(event.retired)
+                self.alive = max(0, len(event.members) - len(event.retired))
             case CohortEnd():
                 self._spent += now - self._start
                 self._served += self._size

@@ -20,7 +20,8 @@ class TablePreparation(nn.Module):
     A number becomes (x − centre) / scale, held within ±10; a missing one becomes the centre, 0, and where
     the study saw missing values an indicator of 1 says so. Centre: the median or the mean of the training
     rows. Scale: their standard deviation after values beyond ten interquartile ranges of the median are
-    held there, so that one mistyped 10³⁰ does not flatten the column; 1 for a constant.
+    held there, so that one mistyped 10³⁰ does not flatten the column; 1 for a constant. Where the
+    quartiles are equal, the 5th and 95th percentiles stand for them, then the 1st and 99th.
 
     In: {"numeric": (B, F) with NaN, "category": (B, C)}. Out: {"numeric": (B, F + I), "category": (B, C)}.
     """
@@ -45,8 +46,10 @@ class TablePreparation(nn.Module):
             if not len(x):
                 continue
             ordered = x.sort().values
-            low, middle, high = (_quantile(ordered, q) for q in (0.25, 0.5, 0.75))
-            reach = 10 * (high - low)
+            middle, reach = _quantile(ordered, 0.5), ordered.new_zeros(())
+            for tail in (0.25, 0.05, 0.01):  # most values may be equal, and the quartiles with them
+                if not reach:
+                    reach = 10 * (_quantile(ordered, 1 - tail) - _quantile(ordered, tail))
             held = ordered.clamp(middle - reach, middle + reach) if reach > 0 else ordered
             center = middle if self.impute == "median" else held.mean()
             scale = (held - held.mean()).square().mean().sqrt()

@@ -137,6 +137,8 @@ def _fits(recipe: Recipe, task: str) -> None:
             "The exact optimizer solves least squares, which is for values.",
             f"optimizer=exact for {task}",
         )
+    elif recipe.optimizer == "exact" and recipe.l1:
+        wrong = ("The exact optimizer has no L1 penalty.", f"optimizer=exact and l1={recipe.l1:g}")
     elif task not in ("binary", "multiclass") and recipe.class_weight == "balanced":
         wrong = ("class_weight=balanced needs one class a row.", f"task {task}")
     if wrong:

@@ -130,7 +130,7 @@ def test_every_option_together_and_alone(option: str) -> None:
     arena = arena_of(small_table("multiclass"), dtype=DOUBLE)
     given, differing = OPTIONS[option]
     recipe = small_recipe(**{"epochs": FIFTY, **CALM} | given)
-    check_equals_ones(four_members(small(FAMILIES["mlp"], norm="layer"), recipe, **differing), arena)
+    check_equals_ones(four_members(small(FAMILIES["mlp"], norm="layer"), recipe, **differing), arena, (1,))
 
 
 @pytest.mark.parametrize("option", VALUES_ALONE)
@@ -336,7 +336,7 @@ def garbled(dataset: Dataset, rows: np.ndarray) -> Dataset:
 def test_validation_rows_teach_a_member_nothing(family: Family, target: str) -> None:
     dataset, members = small_table(target), four_members(family, small_recipe())
     before = run(cohort_of(members, arena_of(dataset)))
-    for place, one in enumerate(members[:3]):  # one of each fold
+    for place, one in enumerate(members[:2]):
         after = run(cohort_of(members, arena_of(garbled(dataset, FOLDS[one.fold][1]))))
         assert torch.equal(after.flat[place], before.flat[place])
         for name, buffer in before.buffers.items():

@@ -118,10 +118,10 @@ def test_same_seed_same_numbers_and_other_seeds_others(family: Family) -> None:
 @by_family
 def test_learns(name: str, target: str) -> None:
     arena = arena_of(small_table(target))
-    members = four_members(small(FAMILIES[name]), small_recipe(epochs=8, optimizer="adam"))
-    epochs = run(cohort_of(members, arena)).epochs
+    recipe = small_recipe(epochs=12, optimizer="adam", schedule="constant", weight_decay=0.0)
+    epochs = run(cohort_of(four_members(small(FAMILIES[name]), recipe), arena)).epochs
     for first, last in zip(epochs[0].train, epochs[-1].train, strict=True):
-        assert last < first
+        assert last < 0.97 * first
 
 
 @by_pair

@@ -19,25 +19,14 @@ from odd_tables import odd_tables
 SEED = 5  # tables of 40 rows
 ODD = {one.label: one for one in odd_tables(SEED)}
 TRAINED = [
-    "one class",
     "class of one",
-    "a class each",
-    "column all missing",
-    "constant column",
-    "constant target",
     "mixed types",
     "huge and infinite",
     "huge target",
     "numbers to predict",
-    "codes for missing",
     "words",
     "impossible dates",
-    "booleans",
-    "duplicate rows",
-    "semicolons and decimal commas",
     "short rows",
-    "no names",
-    "utf-16",
 ]
 
 
@@ -69,19 +58,14 @@ def test_planned_or_refused(tmp_path, label):
     if problem is not None:
         at = np.concatenate([problem.development, problem.test])
         assert np.array_equal(np.sort(at), np.arange(len(problem.dataset)))
-        assert len(problem.schema.numeric) + len(problem.schema.category) >= 0
         assert problem.dataset.target.isfinite().all()
 
 
 @pytest.mark.parametrize("label", TRAINED)
 def test_trained_and_asked_again(tmp_path, label):
     path, problem = posed(ODD[label], tmp_path)
-    if problem is None:
-        return
-    try:
-        study = tiny(path, ODD[label].target, out=tmp_path / "s", fix={"epochs": 2, "hidden": "8"})
-    except CoterieError:  # too few rows to split, and said so
-        return
+    assert problem is not None
+    study = tiny(path, ODD[label].target, out=tmp_path / "s", fix={"epochs": 2, "hidden": "8"})
     model, frame = study.model, problem.table.frame
     check_answers(model, path, len(frame))
     order = np.random.default_rng(0).permutation(len(frame))
