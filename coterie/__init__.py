@@ -24,19 +24,19 @@ _HOMES = {
     "load": "coterie.verbs",
     "open_study": "coterie.verbs",
     "repeat": "coterie.verbs",
-    "models": "coterie.verbs",
+    "zoo": "coterie.verbs",
     "Study": "coterie.study.study",
     "Model": "coterie.model",
     "CoterieError": "coterie.errors",
 }
 
-__all__ = ["CoterieError", "Model", "Study", "fit", "inspect", "load", "models", "open_study", "repeat"]
+__all__ = ["CoterieError", "Model", "Study", "fit", "inspect", "load", "open_study", "repeat", "zoo"]
 
 if TYPE_CHECKING:
     from coterie.errors import CoterieError
     from coterie.model import Model
     from coterie.study.study import Study
-    from coterie.verbs import fit, inspect, load, models, open_study, repeat
+    from coterie.verbs import fit, inspect, load, open_study, repeat, zoo
 
 
 def __getattr__(name: str) -> Any:

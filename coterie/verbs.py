@@ -60,7 +60,7 @@ def fit(
     """Trains every candidate on every fold and seed together, chooses, assesses, and leaves a study's folder.
 
     data, test: a path, a bundled name, a frame (pandas, polars, …), a dict of columns, an array X or (X, y).
-    target: one column or several. models: families to try (`models()` lists them).
+    target: one column or several. models: families to try (`zoo()` lists them).
     fix, grid: hyperparameters held at a value, or tried in all combinations instead of drawn.
     test_size: share (or number) of rows set aside first. folds: 5 (1 above 100,000 rows: one validation
     part; 0: none). seeds: networks a fold; seed: of everything. candidates: how many to try.
@@ -177,7 +177,7 @@ def open_study(path: str | os.PathLike[str]) -> Study:
     return Study(Folder.existing(path))
 
 
-def models(name: str | None = None) -> list[dict[str, Any]]:
+def zoo(name: str | None = None) -> list[dict[str, Any]]:
     """The zoo as plain data: one record a family, with its hyperparameters; of one family if it is named."""
     families = FAMILIES if name is None else {name: family_named(name)}
     return [

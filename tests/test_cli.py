@@ -397,7 +397,7 @@ fake = types.ModuleType("coterie.verbs")
 hyper = {"name": "lr", "default": "1", "bounds": "any", "search": "", "help": "x" * 60}
 family = {"name": "f", "title": "t", "about": "a", "source": "s"}
 family |= {"hyperparameters": [hyper] * 3000, "recipe": []}
-fake.models = lambda name: [family]
+fake.zoo = lambda name: [family]
 sys.modules["coterie.verbs"] = fake
 from coterie.cli import main
 sys.exit(main(["models", "f"]))

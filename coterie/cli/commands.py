@@ -107,7 +107,7 @@ def models(asked: Namespace) -> int:
     from coterie import verbs
 
     name = getattr(asked, "name", None)
-    zoo = verbs.models(name)
+    zoo = verbs.zoo(name)
     if asked.json:
         print_json({"models": zoo})
     else:

@@ -117,8 +117,10 @@ def _judge(
             done[place] = "finished"
         elif member_id(member) in leaving:
             done[place] = "stopped"
-        if place in done and record.score is None:  # nothing to choose by: the last weights are the best
+        if place in done and (record.score is None or not recipe.patience):
+            # nothing to choose by, or asked not to choose: the last weights are kept, with their score
             record.best_epoch = cohort.epoch
+            record.score = record.score if value is None or value != value else value
             improved.append(place)
     cohort.keep_best(improved)
     return done

@@ -302,11 +302,11 @@ def test_inspect_trains_nothing(tmp_path, monkeypatch):
 
 
 def test_the_zoo_is_plain_data():
-    zoo = json.loads(json.dumps(verbs.models(), allow_nan=False))
+    zoo = json.loads(json.dumps(verbs.zoo(), allow_nan=False))
     assert [one["name"] for one in zoo] == ["linear", "mlp"]
-    assert verbs.models("mlp")[0]["hyperparameters"]
+    assert verbs.zoo("mlp")[0]["hyperparameters"]
     with pytest.raises(SpecError, match="mlp"):
-        verbs.models("mpl")
+        verbs.zoo("mpl")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ NAN = float("nan")
 
 
 def recipe(**given: Any) -> Recipe:
-    return small_recipe(optimizer="sgd", schedule="constant", warmup=0.0, **given)
+    usual = {"optimizer": "sgd", "schedule": "constant", "warmup": 0.0, "patience": 99}
+    return small_recipe(**usual | given)
 
 
 def linear_cohort(*recipes: Recipe, target: str = "regression", folds: Any = FOLDS) -> Cohort:
@@ -350,3 +351,12 @@ def test_members_keep_their_place_in_the_plan() -> None:
     assert [end.members for end in seen.epochs] == [tuple(ids), (ids[0], ids[2]), (ids[0],)]
     assert [r.epochs for r in cohort.records] == [3, 1, 2]
     assert [r.member for r in seen.retired] == [ids[1], ids[2], ids[0]]
+
+
+def test_without_early_stopping_the_last_weights_are_kept_whatever_their_score() -> None:
+    cohort = linear_cohort(recipe(epochs=3, patience=0), recipe(epochs=3, patience=3))
+    seen = follow(cohort, scripted(cohort, *[[5, 9, 1]] * 2))
+    found = [(r.status, r.best_epoch, r.score) for r in cohort.records]
+    assert found == [("finished", 3, 1.0), ("finished", 2, 9.0)]
+    assert torch.equal(cohort.best[0], seen.weights[0, 3])
+    assert torch.equal(cohort.best[1], seen.weights[1, 2])
