@@ -240,7 +240,8 @@ def outside_warnings(schema: Schema, dataset: Dataset) -> list[str]:
     column_of = {name: column for column in schema.features for name in column.numeric_inputs}
     for f, name in enumerate(schema.numeric):
         column = column_of[name]
-        if column.low is None or column.high is None or column.kind == "boolean":
+        words_only = column.kind == "boolean" and column.vocabulary != ("0", "1")
+        if column.low is None or column.high is None or words_only:
             continue
         if column.kind == "datetime" and name != f"{column.name}{PART_OF}elapsed":
             continue

@@ -62,8 +62,9 @@ def encode(table: Table, schema: Schema, rows: np.ndarray | None = None, with_ta
                 numeric[:, f] = parts[part]
                 f += 1
         else:
-            boolean = column.kind == "boolean"
-            numeric[:, f] = _array(truth(series)) if boolean else numbers(series, column.missing)
+            numeric[:, f] = (
+                _flags(series, column) if column.kind == "boolean" else numbers(series, column.missing)
+            )
             f += 1
     assert (f, c) == (len(schema.numeric), len(schema.category))
 
@@ -117,6 +118,14 @@ def category_codes(series: pl.Series, column: Column) -> np.ndarray:
         missing |= text.is_in(codes).fill_null(True)
     elsewhere = np.where(missing.to_numpy(), unseen + 1, unseen)
     return np.where(index.is_null().to_numpy(), elsewhere, index.fill_null(0).to_numpy())
+
+
+def _flags(series: pl.Series, column: Column) -> np.ndarray:
+    """(N,) 0 and 1; where the words were 0 and 1, any other number is itself: a count, rarely above 1."""
+    said = _array(truth(series))
+    if column.vocabulary == ("0", "1") and np.isnan(said).any():
+        return np.where(np.isnan(said), numbers(series, column.missing), said)
+    return said
 
 
 def _array(series: pl.Series) -> np.ndarray:

@@ -210,3 +210,10 @@ def test_any_later_table_encodes(rows: list, later: list) -> None:
     again = encode(first, restored, with_target=False).inputs
     for name, values in encode(first, schema, with_target=False).inputs.items():
         torch.testing.assert_close(values, again[name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_count_that_was_0_or_1_in_development_rows_keeps_its_other_values() -> None:
+    schema = Schema.of([Column("stays", "boolean", "feature", vocabulary=("0", "1"))], None)
+    table = Table(pl.DataFrame({"stays": ["0", "yes", "2", "?", None]}), "t", "a frame", "")
+    values = encode(table, schema).inputs["numeric"][:, 0]
+    np.testing.assert_array_equal(values.numpy(), [0, 1, 2, np.nan, np.nan])
