@@ -30,8 +30,10 @@ from coterie.data.read import read
 from coterie.data.schema import Schema, Target
 from coterie.errors import CoterieError, ModelError, SpecError
 from coterie.models.catalogue import FAMILIES
-from coterie.models.family import Family, TableShape
+from coterie.models.family import Family
+from coterie.models.shape import Shape
 from coterie.spec import read as read_value
+from coterie.training.cost import cost_of
 from coterie.training.layout import Layout
 from coterie.training.outputs import outputs
 from coterie.training.step import NETWORK, Step, View
@@ -69,7 +71,8 @@ class Model:
         self.buffers = {name: b for name, b in buffers.items() if name.startswith(NETWORK)}
         network = _skeleton(family, schema)
         self.layout = Layout.of(network)
-        self._step = Step(View(network, "forward"), self.layout)
+        cost = cost_of(family, Shape.of(schema), self.target.task, self.target.outputs)
+        self._step = Step(View(network, "forward"), self.layout, cost.widest)
 
     @property
     def task(self) -> str:
@@ -245,8 +248,7 @@ class Model:
 def _skeleton(family: Family, schema: Schema) -> Any:
     assert schema.target is not None
     with torch.device("meta"):
-        shape = TableShape(schema.indicator, schema.cardinality)
-        return family.network(shape, schema.target.task, schema.target.outputs)
+        return family.network(Shape.of(schema), schema.target.task, schema.target.outputs)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

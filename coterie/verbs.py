@@ -55,6 +55,15 @@ def fit(
     rows: bool = True,
     time_limit: float | None = None,
     device: str = "auto",
+    image_size: int = 0,
+    fit_image: str = "resize",
+    skip_bad: bool = False,
+    tokenizer: str = "auto",
+    vocabulary: int = 0,
+    longest: int = 0,
+    sequence: str | None = None,
+    horizon: int = 0,
+    window: int = 0,
     run: bool = True,
 ) -> Study:
     """Trains every candidate on every fold and seed together, chooses, assesses, and leaves a study's folder.
@@ -68,6 +77,10 @@ def fit(
     kinds: {column: kind} where you know better. task, positive: what the target is, where in doubt.
     prefer: "best", or "simple" within one standard error. refit: the winner again on all training rows.
     by: columns whose values are scored apart. rows=False keeps single rows out of the report.
+    image_size, fit_image: side in pixels that images are brought to, by "resize", "crop" or "pad";
+    skip_bad: leave files out that cannot be read. tokenizer ("words", "characters", "bytes", "bpe"),
+    vocabulary, longest: how texts are cut. sequence: the column that names the sequence of a row in a long
+    table. horizon, window: steps to forecast, and steps that they are forecast from.
     time_limit: seconds. run=False only begins the study: follow its `events()`, or `run()` it later.
     Raises `CoterieError` with what to do about it.
 
@@ -103,6 +116,15 @@ def fit(
             "rows": rows,
             "time_limit": time_limit,
             "device": device,
+            "image_size": image_size,
+            "fit_image": fit_image,
+            "skip_bad": skip_bad,
+            "tokenizer": tokenizer,
+            "vocabulary": vocabulary,
+            "longest": longest,
+            "sequence": sequence,
+            "horizon": horizon,
+            "window": window,
         },
     )
     return study.run() if run else study

@@ -68,6 +68,7 @@ def _fit(fit: Parser) -> None:
     fit.add_argument("--out", metavar="DIR", help="the study's folder (default: runs/NAME-N)")
     fit.add_argument("--config", metavar="FILE", help="repeat a study from its own study.json")
     _roles(fit)
+    _read(fit)
     _tried(fit)
     _judged(fit)
     _run(fit)
@@ -76,6 +77,7 @@ def _fit(fit: Parser) -> None:
 def _inspect(inspect: Parser) -> None:
     inspect.add_argument("data", nargs="?", help=DATA)
     _roles(inspect)
+    _read(inspect)
     _tried(inspect)
     _judged(inspect)
     _json(inspect)
@@ -143,6 +145,36 @@ def _roles(verb: Parser) -> None:
         metavar="COLUMN=KIND",
         help="what a column is: numeric, category, boolean, datetime, …; may be given again",
     )
+
+
+def _read(verb: Parser) -> None:
+    group = verb.add_argument_group("images, texts, sequences")
+    group.add_argument(
+        "--image-size", type=whole(1), metavar="N", help="side in pixels (default: by the files)"
+    )
+    group.add_argument(
+        "--fit-image", choices=("resize", "crop", "pad"), help="how sizes are made equal (default: resize)"
+    )
+    group.add_argument("--skip-bad", action="store_true", help="leave out image files that cannot be read")
+    group.add_argument(
+        "--tokenizer",
+        choices=("words", "characters", "bytes", "bpe"),
+        help="how texts are cut (default: by the texts)",
+    )
+    group.add_argument(
+        "--vocabulary", type=whole(8), metavar="N", help="tokens known, at most (default: 10000)"
+    )
+    group.add_argument("--longest", type=whole(2), metavar="N", help="tokens of a text, at most")
+    group.add_argument(
+        "--sequence", metavar="COLUMN", help="rows of one value here are the steps of one sequence, by --time"
+    )
+    group.add_argument(
+        "--horizon",
+        type=whole(1),
+        metavar="N",
+        help="forecast the target N steps ahead, in the order of --time",
+    )
+    group.add_argument("--window", type=whole(1), metavar="N", help="steps that a forecast is made from")
 
 
 def _tried(verb: Parser) -> None:

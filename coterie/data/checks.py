@@ -11,7 +11,7 @@ from coterie.data.encode import encode
 from coterie.data.roles import Roles, listed
 from coterie.data.schema import PART_OF, Schema
 from coterie.data.table import Table
-from coterie.data.values import words
+from coterie.data.values import is_nested, words
 
 MOST = 5  # columns that are named in one kind of warning
 CELLS = 5_000_000  # how many cells the search for leaks looks at, at most …
@@ -80,13 +80,17 @@ def _row_hashes(table: Table, schema: Schema, rows: np.ndarray, texts: bool = Fa
     """
     frame = table.frame.select(_compared(schema))
     if texts:
-        frame = pl.DataFrame([words(series, as_number=True) for series in frame.iter_columns()])
+        frame = pl.DataFrame(
+            [s if is_nested(s.dtype) else words(s, as_number=True) for s in frame.iter_columns()]
+        )
     return frame.hash_rows(seed=0).gather(rows)
 
 
 def _rows_differ(table: Table, schema: Schema, rows: np.ndarray) -> bool:
     """Whether the columns allow so many different rows that equal ones are no accident."""
     possible = 1.0
+    if any(is_nested(table.frame[name].dtype) for name in _compared(schema)):
+        return True
     for name in _compared(schema):
         possible *= max(1, table.frame[name].gather(rows[:100_000]).n_unique())
         if possible > 100.0 * len(rows):
@@ -103,12 +107,12 @@ def leaks(table: Table, roles: Roles, schema: Schema, rows: np.ndarray) -> list[
     differences, on ranks ("Distribution of the ratio of the mean square successive difference to the
     variance", 1941).
     """
-    if len(schema.features) < 2 or len(rows) < 30:
-        return []
     inputs = len(schema.numeric) + len(schema.category)
+    if len(schema.features) < 2 or len(rows) < 30 or not inputs or roles.target.each_step:
+        return []
     most = max(300, min(LEAK_ROWS, CELLS // max(1, inputs)))
     shuffled = np.random.default_rng(0).permutation(rows)[:most]  # sorting may not keep the table's order
-    data = encode(table, schema, shuffled, with_target=False)
+    data = encode(table, schema, shuffled, with_target=False, with_cells=False)
     names = [*schema.numeric, *schema.category]
     parts = {name: column.name for column in schema.features for name in column.numeric_inputs}
     x = np.concatenate(

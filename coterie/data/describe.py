@@ -37,7 +37,7 @@ def describe(table: Table, roles: Roles, schema: Schema) -> list[dict[str, objec
 
 def missing_cells(series: pl.Series, column: Column) -> np.ndarray:
     """(N,) bool: the cell holds nothing that this column's kind can use."""
-    if is_nested(series.dtype):
+    if is_nested(series.dtype) or column.kind in ("image", "text"):
         return series.is_null().to_numpy()
     if column.role == "feature":
         if column.kind == "category":

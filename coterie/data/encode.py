@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from coterie.data.cells import answers, encode_cells
 from coterie.data.dataset import Dataset
 from coterie.data.dates import features, seconds
 from coterie.data.roles import find_column, listed
@@ -17,13 +18,19 @@ from coterie.data.values import numbers, says_missing, truth, words
 from coterie.errors import DataError
 
 
-def encode(table: Table, schema: Schema, rows: np.ndarray | None = None, with_target: bool = True) -> Dataset:
+def encode(
+    table: Table,
+    schema: Schema,
+    rows: np.ndarray | None = None,
+    with_target: bool = True,
+    with_cells: bool = True,
+) -> Dataset:
     """The rows of a table as tensors, in the order of `rows` (all of them when None).
 
     Any table with the schema's features will do, whatever its types and however many columns more it
     has: numbers that cannot be read are NaN, unseen categories have an index of their own. Raises
     DataError when features or the target are missing, or a row has no target or one of an unknown class
-    (`usable_rows` finds those that have one).
+    (`usable_rows` finds those that have one). with_cells=False leaves images, sequences and texts out.
 
     >>> from coterie.data.schema import Column
     >>> schema = Schema.of([Column("size", "numeric", "feature")], None)
@@ -48,10 +55,12 @@ def encode(table: Table, schema: Schema, rows: np.ndarray | None = None, with_ta
     def cells(name: str) -> pl.Series:
         return frame[name] if whole else frame[name].gather(take)
 
-    numeric = np.empty((len(take), len(schema.numeric)), dtype=np.float32)
+    numeric = np.empty((len(take), len(schema.numeric)), dtype=np.float64)
     category = np.empty((len(take), len(schema.category)), dtype=np.int64)
     f = c = 0
     for column in schema.features:
+        if column.kind in ("image", "sequence", "text"):
+            continue
         series = cells(column.name)
         if column.kind == "category":
             category[:, c] = category_codes(series, column)
@@ -68,16 +77,29 @@ def encode(table: Table, schema: Schema, rows: np.ndarray | None = None, with_ta
             f += 1
     assert (f, c) == (len(schema.numeric), len(schema.category))
 
+    inputs = {"numeric": torch.from_numpy(numeric), "category": torch.from_numpy(category)}
+    inputs |= encode_cells(table, schema, take) if with_cells else {}
     target = None
-    if with_target and schema.target is not None:
+    if with_target and schema.target is not None and schema.target.task == "text":
+        written = torch.from_numpy(
+            answers(cells(find_column(table, schema.target.names[0], "The target")), schema.target)
+        )
+        inputs["answer"] = written
+        target = torch.where(written > 0, written, -1)[:, 1:]
+    elif with_target and schema.target is not None:
         target = _target(table, [cells(find_column(table, n, "The target")) for n in schema.target.names],
                          schema.target, take)  # fmt: skip
     weights = [column.name for column in schema.columns if column.role == "weight"]
     weight = None
     if with_target and weights and weights[0] in present:
         weight = torch.from_numpy(_weights(cells(weights[0])))
-    inputs = {"numeric": torch.from_numpy(numeric), "category": torch.from_numpy(category)}
     return Dataset(schema, inputs, target, weight, take.astype(np.int64))
+
+
+def answered(y: np.ndarray) -> np.ndarray:
+    """(N,) bool: the row has its target; of one that answers every step, at least one step."""
+    good: np.ndarray = np.asarray(y >= 0 if y.dtype.kind == "i" else ~np.isnan(y).any(axis=-1))
+    return np.asarray(good.any(axis=1)) if good.ndim == 2 else good
 
 
 def usable_rows(table: Table, schema: Schema) -> tuple[np.ndarray, list[str]]:
@@ -91,7 +113,7 @@ def usable_rows(table: Table, schema: Schema) -> tuple[np.ndarray, list[str]]:
         [table.frame[find_column(table, n, "The target")] for n in target.names], target
     )
     _refuse_unknown(unknown, target)
-    good = y >= 0 if y.ndim == 1 else ~np.isnan(y).any(axis=1)
+    good = answered(y)
     if not good.any():
         raise DataError(
             "At least one row must have its target.",
@@ -155,11 +177,11 @@ def _refuse_unknown(unknown: np.ndarray, target: Target) -> None:
 def _target(table: Table, columns: list[pl.Series], target: Target, take: np.ndarray) -> torch.Tensor:
     y, unknown = target_values(columns, target)
     _refuse_unknown(unknown, target)
-    bad = y < 0 if y.ndim == 1 else np.isnan(y).any(axis=1)
+    bad = ~answered(y)
     if bad.any():
         raise DataError(
             "Every row must have its target.",
             given=f"{int(bad.sum())} rows of '{table.name}' without, the first being row {take[bad][0]}",
             fix="Fill it in, or leave these rows out.",
         )
-    return torch.from_numpy(y if y.ndim == 1 else y.astype(np.float32))
+    return torch.from_numpy(y)

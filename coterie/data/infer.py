@@ -11,6 +11,14 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from coterie.data.cells import (
+    Reading,
+    holds_image_paths,
+    image_column,
+    sequence_column,
+    text_columns,
+    text_target,
+)
 from coterie.data.dates import features, find_format, seconds, varying_parts
 from coterie.data.numbers import codes_for_missing, why_category, why_identifier
 from coterie.data.roles import Roles, find_column, listed, name_parts
@@ -34,18 +42,24 @@ from coterie.errors import DataError
 VOCABULARY = 1000  # the most frequent values of a category that are known to a model
 MANY = 50  # text with more different values than this, …
 MOSTLY = 0.5  # … in more than this share of its rows, is no category
-ID_NAMES = ("id", "ids", "uuid", "guid", "ssn", "mrn", "identifier", "pk")
+ID_NAMES = ("id", "ids", "uuid", "guid", "ssn", "mrn", "identifier", "pk", "file", "filename", "path")
+FREE_TEXT = "Free text: choose a family that reads it, such as --models bag."
 CHOSEN = tuple(kind for kind in KINDS if kind != "constant")  # kinds that can be asked for
 
 
 def infer_schema(
-    table: Table, roles: Roles, rows: np.ndarray, kinds: Mapping[str, str] | None = None
+    table: Table,
+    roles: Roles,
+    rows: np.ndarray,
+    kinds: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
 ) -> Schema:
     """The schema of the table as its development rows show it.
 
     rows: (N,) row numbers, the only ones that are looked at. kinds: {column: kind} where the user knows
-    better. Raises DataError when a kind or its column does not exist, when no value of a column is of the
-    kind that was asked for, or when no feature is left.
+    better. reading: how images and texts are read, where the user says so. Raises DataError when a kind or
+    its column does not exist, when no value of a column is of the kind that was asked for, or when no
+    feature is left.
 
     >>> from coterie.data.roles import assign_roles
     >>> frame = pl.DataFrame({"size": ["1.5", "2", "?", "4"], "y": ["a", "b", "a", "b"]})
@@ -53,7 +67,7 @@ def infer_schema(
     >>> infer_schema(table, assign_roles(table, target="y"), np.arange(4)).column("size").missing
     ('?',)
     """
-    kinds = dict(kinds or {})
+    kinds, reading = dict(kinds or {}), reading or Reading()
     for name, kind in kinds.items():
         find_column(table, name, "A column whose kind is given")
         if kind not in CHOSEN:
@@ -67,9 +81,15 @@ def infer_schema(
         series = table.frame[name]
         seen = series if whole else series.gather(rows)
         if role == "feature":
-            columns.append(_feature(seen, rows, kinds.get(name)))
+            columns.append(
+                _special(seen, table, kinds.get(name), reading) or _feature(seen, rows, kinds.get(name))
+            )
         else:
             columns.append(_plain(seen, role, roles))
+    columns = _one_image(_texts(columns, table, rows, kinds, reading))
+    if roles.target.task == "text":
+        seen = table.frame[roles.target.names[0]].gather(rows)
+        return Schema.of(columns, text_target(roles.target, seen, reading))
     if not any(column.role == "feature" for column in columns):
         columns = [_rescued(column, table, rows) for column in columns]
     if not any(column.role == "feature" for column in columns):
@@ -80,6 +100,50 @@ def infer_schema(
             fix="Add columns, or say what one is with kinds={'name': 'numeric'}.",
         )
     return Schema.of(columns, roles.target)
+
+
+def _special(seen: pl.Series, table: Table, asked: str | None, reading: Reading) -> Column | None:
+    """A column of images or sequences; None for any other."""
+    numbers_in = isinstance(seen.dtype, pl.Array | pl.List)
+    if asked == "image" or (asked is None and _is_image(seen)):
+        if not numbers_in and not is_text(seen.dtype):
+            raise _no_such(seen.name, "image", str(seen.drop_nulls()[0]))
+        return image_column(seen, table, reading)
+    if numbers_in and asked in (None, "sequence"):
+        return sequence_column(seen)
+    if asked == "sequence":
+        raise _no_such(seen.name, asked, str(seen.drop_nulls()[0]))
+    return None
+
+
+def _is_image(seen: pl.Series) -> bool:
+    if isinstance(seen.dtype, pl.Array):
+        return len(seen.dtype.shape) == 3
+    return isinstance(seen.dtype, pl.String) and holds_image_paths(seen)
+
+
+def _texts(
+    columns: list[Column], table: Table, rows: np.ndarray, kinds: Mapping[str, str], reading: Reading
+) -> list[Column]:
+    """Free text becomes a feature when it is asked for, or when there is nothing else to predict from."""
+    found = [c.name for c in columns if c.kind == "text" and c.role == "left_out"]
+    asked = [name for name in found if kinds.get(name) == "text"]
+    alone = not any(column.role == "feature" for column in columns)
+    chosen = asked or (found if reading.texts or alone else [])
+    if not chosen:
+        return columns
+    made = {c.name: c for c in text_columns([table.frame[name].gather(rows) for name in chosen], reading)}
+    return [made.get(column.name, column) for column in columns]
+
+
+def _one_image(columns: list[Column]) -> list[Column]:
+    images = [column.name for column in columns if column.kind == "image"]
+    return [
+        _left_out(c.name, "image", f"Models read one image a row: '{images[0]}'.")
+        if c.name in images[1:]
+        else c
+        for c in columns
+    ]
 
 
 def _plain(seen: pl.Series, role: str, roles: Roles) -> Column:
@@ -106,10 +170,14 @@ def _rescued(column: Column, table: Table, rows: np.ndarray) -> Column:
 def _feature(seen: pl.Series, rows: np.ndarray, asked: str | None, must: bool = True) -> Column:
     """What a feature column is, from its development values."""
     name = seen.name
+    if isinstance(seen.dtype, pl.List) and isinstance(seen.dtype.inner, pl.String):
+        return _left_out(name, "text", FREE_TEXT)
     if is_nested(seen.dtype):
-        return _left_out(name, "text", f"Each cell holds a {seen.dtype}, which no model reads yet.")
-    if asked in ("identifier", "text"):
-        return _left_out(name, asked, f"Left out, as it was said to be {asked}.")
+        return _left_out(name, "identifier", f"Each cell holds a {seen.dtype}, which no model reads.")
+    if asked == "identifier":
+        return _left_out(name, asked, "Left out, as it was said to be identifier.")
+    if asked == "text":
+        return _left_out(name, asked, "")
     values = raw_numbers(seen)
     empty = values.null_count() == len(values)
     if asked is None and not is_text(seen.dtype) and not is_date(seen.dtype) and not empty:
@@ -310,7 +378,7 @@ def _text(known: pl.Series, padded: bool) -> Column:
     named = any(part in ID_NAMES for part in name_parts(name))
     spaces = float(known.head(1000).str.count_matches(r"\s+").cast(pl.Float64).to_numpy().mean())
     if spaces >= 3.0 and distinct > 5 and distinct > MOSTLY * count:
-        return _left_out(name, "text", "Free text has no model yet.")
+        return _left_out(name, "text", FREE_TEXT)
     if distinct > MANY and (distinct > MOSTLY * count or (named and distinct > 0.02 * count)):
         return _left_out(
             name, "identifier", f"It has {distinct:,} different values in {count:,} rows: it names rows."

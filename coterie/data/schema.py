@@ -13,10 +13,10 @@ from typing import Any, Literal, get_args
 
 from coterie.errors import ModelError
 
-Task = Literal["binary", "multiclass", "multilabel", "regression"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "text"]
 TASKS: tuple[str, ...] = get_args(Task)
 
-KINDS = ("numeric", "category", "boolean", "datetime", "identifier", "constant", "text")
+KINDS = ("numeric", "category", "boolean", "datetime", "identifier", "constant", "text", "image", "sequence")
 ROLES = ("feature", "target", "weight", "group", "time", "split", "ignore", "left_out")
 LABELS = ("str", "int", "float", "bool")
 PARTS = ("elapsed", "month_sin", "month_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos")
@@ -26,20 +26,27 @@ PART_OF = "·"  # between a date's name and a feature made from it: "admitted·m
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted: K classes, K labels, or K values.
+    """What is predicted: K classes, K labels, K values, or a text that is written token by token.
 
     classes: labels as text in index order (binary: the positive class last); () for multilabel and
-    regression. dtype says how labels are given back: "str", "int", "float" or "bool".
+    regression. dtype says how labels are given back: "str", "int", "float" or "bool". each_step: every step
+    of a sequence has an answer of its own (classes, values, the next token), not the row. coding, shape:
+    of a text its tokenizer, and (T, V), the most tokens that are written and entries of the vocabulary.
     """
 
     names: tuple[str, ...]
     task: Task
     classes: tuple[str, ...] = ()
     dtype: str = "str"
+    each_step: bool = False
+    coding: str = ""
+    shape: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> int:
-        """K: how many numbers a model puts out for a row."""
+        """K: how many numbers a model puts out for a row, or for a step."""
+        if self.task == "text":
+            return self.shape[1]
         return len(self.classes) if self.classes else len(self.names)
 
     def label(self, index: int) -> str | int | float | bool:
@@ -69,6 +76,9 @@ class Column:
     origin      datetime: seconds since 1970 of the earliest development value.
     parts       datetime: the features made from it, a subset of `PARTS` in that order.
     low, high   numeric: range over the development rows; datetime: of the elapsed days.
+    shape       image: (C, H, W); sequence: (T, F), the longest development row and its variables;
+                text: (T, V), the most tokens of a row and entries of the vocabulary.
+    coding      text: how it is cut into tokens (`tokens.Tokenizer`); image: how sizes are made equal.
     note        what was decided and why, a sentence; "" when there is nothing to say.
     """
 
@@ -84,6 +94,8 @@ class Column:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    shape: tuple[int, ...] = ()
+    coding: str = ""
 
     @property
     def numeric_inputs(self) -> tuple[str, ...]:
@@ -137,6 +149,38 @@ class Schema:
             indicator=tuple(indicator),
             cardinality=tuple(cardinality),
         )
+
+    def of_kind(self, kind: str) -> tuple[Column, ...]:
+        """The features of a kind."""
+        return tuple(column for column in self.features if column.kind == kind)
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """(C, H, W) of the image of a row, if rows have one."""
+        for column in self.of_kind("image"):
+            c, h, w = column.shape
+            return c, h, w
+        return None
+
+    @property
+    def sequence(self) -> tuple[int, int] | None:
+        """(T, F): steps of the longest sequence and variables of all, if rows have any."""
+        found = [column.shape for column in self.of_kind("sequence")]
+        return (max(t for t, _ in found), sum(f for _, f in found)) if found else None
+
+    @property
+    def tokens(self) -> tuple[int, int] | None:
+        """(T, V): the most tokens of a row and entries of the vocabulary, if rows have text."""
+        for column in self.of_kind("text"):
+            return column.shape[0], column.shape[1]
+        return None
+
+    @property
+    def answer(self) -> tuple[int, int] | None:
+        """(T, V) of the text that is to be written, if there is one."""
+        if self.target is None or self.target.task != "text":
+            return None
+        return self.target.shape[0], self.target.shape[1]
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -219,8 +263,9 @@ def _fields(record: type, data: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in data.items():
         kind = known[name].type
-        if kind == tuple[str, ...]:
-            good = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        if kind in (tuple[str, ...], tuple[int, ...]):
+            item_type = str if kind == tuple[str, ...] else int
+            good = isinstance(value, list | tuple) and all(type(item) is item_type for item in value)
             value = tuple(value) if good else value
         elif kind == float | None:
             good = value is None or (

@@ -100,6 +100,14 @@ def _hash_values(digest: hashlib._Hash, column: pl.Series) -> None:
         values = column.fill_null(0).to_numpy()
         digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
         return
+    if isinstance(dtype, pl.Array | pl.List):
+        if isinstance(dtype, pl.List):
+            length = column.list.len().fill_null(0)
+            digest.update(length.to_numpy().astype("<u4").tobytes())
+            column = column.filter(length > 0)
+        if len(column):
+            _hash_values(digest, column.drop_nulls().explode())
+        return
     if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
         column = pl.Series(column.name, [repr(value) for value in column.to_list()], dtype=pl.String)
     texts = column.cast(pl.String).fill_null("")

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -55,6 +56,9 @@ def read_target(
         fix = f"Did you mean '{near[0]}'?" if near else f"The tasks are {', '.join(known)}."
         raise DataError("The task must be one that Coterie knows.", given=repr(task), fix=fix)
     columns = [table.frame[name] for name in names]
+    lists = len(columns) == 1 and isinstance(columns[0].dtype, pl.List)
+    if lists and not is_nested(columns[0].explode().dtype):
+        return _each_step(table, columns[0], task, positive, kinds, notes, warnings)
     for series in columns:
         if is_nested(series.dtype):
             raise DataError(
@@ -68,6 +72,9 @@ def read_target(
                 given=f"'{series.name}', which is missing in all {len(series)} rows",
                 fix="Name another column with --target.",
             )
+    if task == "text":
+        known_texts = _known(columns[0]).to_numpy()
+        return Target(tuple(names), "text", each_step=True), np.where(known_texts, 0, -1), known_texts
     task = task or _task(columns, kinds, notes)
     if task in ("classification", "binary", "multiclass") and len(columns) > 1:
         task = "multilabel"
@@ -97,12 +104,53 @@ def read_target(
     return record, y, keep
 
 
+def _each_step(
+    table: Table,
+    series: pl.Series,
+    task: str | None,
+    positive: object,
+    kinds: Mapping[str, str],
+    notes: list[str],
+    warnings: list[str],
+) -> tuple[Target, np.ndarray, np.ndarray]:
+    """A list in each row, an answer for every step: y (N, T) has −1, (N, T, K) has NaN where no step is."""
+    steps = pl.DataFrame({series.name: series.filter(series.list.len() > 0).explode()})
+    said: list[str] = []
+    record, flat, _ = read_target(
+        replace(table, frame=steps), (series.name,), task, positive, kinds, said, warnings
+    )
+    notes += [note for note in said if "rows have no usable target" not in note]
+    y = padded_steps(flat, series)
+    real = np.asarray(y >= 0 if y.ndim == 2 else ~np.isnan(y).any(axis=2))
+    notes.append(f"'{series.name}' holds an answer for every step.")
+    return replace(record, each_step=True), y, np.asarray(real.any(axis=1))
+
+
+def padded_steps(flat: np.ndarray, series: pl.Series) -> np.ndarray:
+    """(N, T) or (N, T, K): the values of all steps, one after the other, as rows padded with −1 or NaN."""
+    length = series.list.len().fill_null(0).to_numpy().astype(np.int64)
+    real = np.arange(max(1, length.max(initial=0))) < length[:, None]
+    y = np.full((*real.shape, *flat.shape[1:]), -1 if flat.dtype.kind == "i" else np.nan, dtype=flat.dtype)
+    y[real] = flat
+    return y
+
+
 def target_values(columns: Sequence[pl.Series], target: Target) -> tuple[np.ndarray, np.ndarray]:
     """y of a later table by a target that is already known, and which values it does not know.
 
     Returns y, (N,) int64 with -1 for missing or (N, K) float64 with NaN for missing, and the different
-    labels (as text) that are no class of this target.
+    labels (as text) that are no class of this target. Where every step answers, (N, T) or (N, T, K).
     """
+    if target.each_step:
+        lists = columns[0]
+        if not isinstance(lists.dtype, pl.List):
+            raise DataError(
+                "This target holds a list in each row, an answer for every step.",
+                given=f"'{lists.name}' of type {lists.dtype}",
+            )
+        steps = lists.filter(lists.list.len() > 0).explode()
+        flat, strange = target_values([steps], replace(target, each_step=False))
+        return padded_steps(flat, lists), strange
     if target.task == "regression":
         return np.stack([_real(series) for series in columns], axis=1), np.array([], dtype=str)
     if target.task == "multilabel":

@@ -8,12 +8,13 @@ from difflib import get_close_matches
 from torch import Tensor
 
 from coterie.errors import SpecError
-from coterie.metrics import classification, probability, ranking, regression
+from coterie.metrics import classification, probability, ranking, regression, writing
 from coterie.metrics.classification import TOP
 from coterie.metrics.sample import Measure, Rows, Sample
 
 LABELLED = ("binary", "multiclass", "multilabel")
 VALUES = ("regression",)
+WRITTEN = ("text",)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ METRICS: dict[str, Metric] = {
     "log_loss": Metric(
         "log_loss",
         "log loss",
-        LABELLED,
+        (*LABELLED, *WRITTEN),
         False,
         probability.log_loss,
         "How surprised the model is by the truth: 0 is certain and right; confident mistakes cost most.",
@@ -216,6 +217,22 @@ METRICS: dict[str, Metric] = {
         False,
         regression.mape,
         "The mean error as a share of the true value; of no use where true values are near zero.",
+    ),
+    "perplexity": Metric(
+        "perplexity",
+        "perplexity",
+        WRITTEN,
+        False,
+        writing.perplexity,
+        "Among how many equally likely tokens the next one is guessed; 1 is certainty.",
+    ),
+    "token_accuracy": Metric(
+        "token_accuracy",
+        "token accuracy",
+        WRITTEN,
+        True,
+        writing.token_accuracy,
+        "The share of tokens that were foretold, given the true ones before them.",
     ),
 }
 

@@ -1,4 +1,11 @@
-"""What every family of models declares: its hyperparameters, where it comes from, and how it is built."""
+"""What every family of models declares: its hyperparameters, where it comes from, and how it is built.
+
+Three abstract kinds lie between `Family` and the zoo, by what a network is given: one vector a row
+(`TableFamily`), an image (`ImageFamily`), a row of steps (`SequenceFamily`). What else a row has — the
+columns of a table beside an image or a text — is joined to the features before the output layer.
+
+B batch, D features, T steps, W numbers a step, K outputs.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +16,15 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from coterie.models.layers import Columns
+from coterie.errors import SpecError
+from coterie.models.augmentation import ImageAugmentation, SequenceAugmentation
+from coterie.models.columns import Columns
 from coterie.models.network import Network
 from coterie.models.output import Output
-from coterie.models.preparation import TablePreparation
-from coterie.spec import Spec, choice
-
-
-@dataclass(frozen=True)
-class TableShape:
-    """What of a table fixes shapes: which numeric inputs have an indicator, codes per category input."""
-
-    indicator: tuple[bool, ...]
-    cardinality: tuple[int, ...]
-
-    @property
-    def prepared(self) -> int:
-        """Numbers a row after preparation."""
-        return len(self.indicator) + sum(self.indicator)
+from coterie.models.preparation import prepare_for
+from coterie.models.shape import Shape
+from coterie.models.steps import Joined, Steps
+from coterie.spec import Spec, choice, integer
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,11 @@ class Family(Spec, ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]]  # of "table", "image", "sequence", "text": what it can be given
+    precision: ClassVar[str] = "single"  # or "double", where numbers of very different size must cancel
 
     @abstractmethod
-    def network(self, shape: TableShape, task: str, outputs: int) -> Network:
+    def network(self, shape: Shape, task: str, outputs: int) -> Network:
         """A fresh network with initial weights, drawn from PyTorch's own generator (seeded by the caller).
 
         outputs: classes (2 for binary), labels or targets.
@@ -57,10 +57,31 @@ class Family(Spec, ABC):
         """The settings of the recipe that a search over this family varies, beside the family's own."""
         return ("lr", "weight_decay")
 
+    def head(self, width: int, outputs: int) -> nn.Module:
+        """The output layer, affine unless a family says otherwise."""
+        return nn.Linear(width, outputs)
+
+    def lifts(self, shape: Shape) -> bool:
+        """Whether members trained as one program gain over one after the other; see `benchmarks/zoo.py`."""
+        return True
+
+    def _must_read(self, shape: Shape) -> None:
+        if not set(self.reads) & set(shape.kinds):
+            raise SpecError(
+                f"The family {self.name} needs {' or '.join(NEEDS[kind] for kind in self.reads)}.",
+                given=f"data of {' and '.join(NEEDS[kind] for kind in shape.kinds)}",
+                fix="Choose another with --models; `coterie models` lists them.",
+            )
+
+
+NEEDS = {"table": "columns of a table", "image": "images", "sequence": "sequences", "text": "texts"}
+
 
 @dataclass(frozen=True)
 class TableFamily(Family):
-    """A family for tables: it is given one vector a row and needs to say no more than what follows."""
+    """A family that is given one vector a row: a table's columns, an image's pixels, all steps in a row."""
+
+    reads = ("table", "image", "sequence")
 
     impute: str = choice(
         "median", ("median", "mean"), help="what stands for a missing number, and the centre"
@@ -75,23 +96,21 @@ class TableFamily(Family):
     def layers(self, width: int) -> tuple[nn.Module, int]:
         """The layers from (B, width) to the features of the output layer (B, D), and D."""
 
-    def head(self, width: int, outputs: int) -> nn.Linear:
-        """The affine output layer."""
-        return nn.Linear(width, outputs)
-
-    def network(self, shape: TableShape, task: str, outputs: int) -> Network:
+    def network(self, shape: Shape, task: str, outputs: int) -> Network:
+        self._must_read(shape)
         embed_above = {"auto": 12, "onehot": math.inf, "embedding": 0}[self.categories]
-        columns = Columns(shape.prepared, shape.cardinality, embed_above)
+        columns = Columns(shape, embed_above)
         hidden, width = self.layers(columns.width)
         head = self.head(width, 1 if task == "binary" else outputs)
-        prepare = TablePreparation(shape.indicator, self.impute)
-        return Network(prepare, TableBody(columns, hidden, head), Output(task, outputs))
+        return Network(
+            prepare_for(shape, self.impute), TableBody(columns, hidden, head), Output(task, outputs)
+        )
 
 
 class TableBody(nn.Module):
     """Columns joined into a vector, the family's hidden part, and an affine output layer."""
 
-    def __init__(self, columns: Columns, hidden: nn.Module, head: nn.Linear) -> None:
+    def __init__(self, columns: Columns, hidden: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.columns = columns
         self.hidden = hidden
@@ -102,3 +121,73 @@ class TableBody(nn.Module):
 
     def forward(self, prepared: dict[str, Tensor]) -> Tensor:
         return self.head(self.features(prepared))
+
+
+@dataclass(frozen=True)
+class ImageFamily(Family, ImageAugmentation):
+    """A family that is given an image a row, and the columns beside it if there are any."""
+
+    reads = ("image",)
+
+    def lifts(self, shape: Shape) -> bool:
+        """Lifted convolutions are grouped ones, which gain on small maps alone."""
+        return shape.image is not None and shape.image[1] * shape.image[2] <= 256
+
+    @abstractmethod
+    def layers(self, image: tuple[int, int, int]) -> tuple[nn.Module, int]:
+        """The layers from images (B, C, H, W) to features (B, D), and D; image: (C, H, W)."""
+
+    def network(self, shape: Shape, task: str, outputs: int) -> Network:
+        self._must_read(shape)
+        assert shape.image is not None
+        layers, width = self.layers(shape.image)
+        beside = Columns(shape.beside("image"), 12)
+        head = self.head(width + beside.width, 1 if task == "binary" else outputs)
+        body = ImageBody(layers, beside, head)
+        return Network(prepare_for(shape), body, Output(task, outputs), self.augment(shape.image))
+
+
+class ImageBody(nn.Module):
+    """An image's features joined with those of the columns beside it, and the output layer."""
+
+    def __init__(self, layers: nn.Module, beside: Columns, head: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+        self.beside = beside
+        self.head = head
+
+    def features(self, prepared: dict[str, Tensor]) -> Tensor:
+        return self.beside.join(self.layers(prepared["image"]), prepared)
+
+    def forward(self, prepared: dict[str, Tensor]) -> Tensor:
+        return self.head(self.features(prepared))
+
+
+@dataclass(frozen=True)
+class SequenceFamily(Family, SequenceAugmentation):
+    """A family that is given steps: of a sequence, tokens of a text, rows of an image, columns of a table.
+
+    For one answer a row it is pooled by `pool`; for an answer a step it is not.
+    """
+
+    reads = ("sequence", "text", "image", "table")
+
+    embedding: int = integer(64, low=1, high=65536, help="width of learned token vectors, for texts")
+
+    @abstractmethod
+    def layers(self, width: int, each_step: bool) -> tuple[nn.Module, int]:
+        """The layers (x (B, T, width), mask (B, T) bool) → (B, T, D), and D; mask: True for real steps."""
+
+    @abstractmethod
+    def pool(self) -> nn.Module:
+        """(steps (B, T, D), mask (B, T)) → features (B, D); see `steps.py`."""
+
+    def network(self, shape: Shape, task: str, outputs: int) -> Network:
+        self._must_read(shape)
+        steps = Steps(shape, self.embedding)
+        layers, width = self.layers(steps.width, shape.each_step)
+        beside = Columns(shape.beside(steps.kind), 12)
+        head = self.head(width + beside.width, 1 if task == "binary" else outputs)
+        pool = None if shape.each_step else self.pool()
+        body = Joined(steps, layers, pool, beside, head)
+        return Network(prepare_for(shape), body, Output(task, outputs, shape.each_step), self.augment())

@@ -93,45 +93,6 @@ class BatchNorm(Masked):
         return (x - mean) * (torch.rsqrt(var + self.eps) * self.weight) + self.bias
 
 
-class Columns(nn.Module):
-    """Joins a table's prepared inputs into one vector a row: numbers as they are, categories encoded.
-
-    numeric: how many prepared numbers; cardinality: codes of each category input;
-    embed_above: categories with more codes than this become learned vectors, the others one-hot.
-    In: {"numeric": (B, F), "category": (B, C) int64}. Out: (B, `width`).
-    """
-
-    starts: Tensor
-
-    def __init__(self, numeric: int, cardinality: tuple[int, ...], embed_above: float) -> None:
-        super().__init__()
-        self.hot = [c for c, codes in enumerate(cardinality) if codes <= embed_above]
-        self.dense = [c for c, codes in enumerate(cardinality) if codes > embed_above]
-        starts, self.hot_width = [], 0
-        for c in self.hot:
-            starts.append(self.hot_width)
-            self.hot_width += cardinality[c]
-        self.register_buffer("starts", torch.tensor(starts, dtype=torch.int64), persistent=False)
-        # the width of an embedding: fastai's rule of thumb, 1.6·n^0.56, at most 32
-        sizes = [min(32, round(1.6 * cardinality[c] ** 0.56)) for c in self.dense]
-        tables = [nn.Embedding(cardinality[c], size) for c, size in zip(self.dense, sizes, strict=True)]
-        for table, size in zip(tables, sizes, strict=True):
-            nn.init.normal_(table.weight, std=size**-0.5)
-        self.embeddings = nn.ModuleList(tables)
-        self.width = numeric + self.hot_width + sum(sizes)
-
-    def forward(self, prepared: dict[str, Tensor]) -> Tensor:
-        numeric, codes = prepared["numeric"], prepared["category"]
-        parts = [numeric]
-        if self.hot:
-            places = codes[:, self.hot] + self.starts
-            hot = torch.zeros(numeric.shape[0], self.hot_width, dtype=numeric.dtype, device=numeric.device)
-            parts.append(hot.scatter(1, places, 1.0))
-        for c, table in zip(self.dense, self.embeddings, strict=True):
-            parts.append(table(codes[:, c]))
-        return torch.cat(parts, dim=-1) if len(parts) > 1 else numeric
-
-
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from coterie.models.output import Output
@@ -39,19 +40,35 @@ class Network(nn.Module):
     body: Body
     output: Output
 
-    def __init__(self, prepare: Prepare, body: Body, output: Output) -> None:
+    def __init__(
+        self, prepare: Prepare, body: Body, output: Output, augment: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.prepare = prepare
         self.body = body
         self.output = output
+        self.augment = augment
 
     @property
     def task(self) -> str:
         return self.output.task
 
+    @property
+    def each_step(self) -> bool:
+        return self.output.each_step
+
     def raw(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Logits, or standardised values: (B, K), (B, 1) for binary."""
-        return self.body(self.prepare(inputs))
+        """Logits, or standardised values: (B, K), (B, 1) for binary; (B, T, K) where every step answers."""
+        return self.body(self.prepared(inputs))
+
+    def prepared(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the body is given; in training also augmented.
+
+        Where rows were mixed (mixup, cutmix) there are "partner" (B,), the row that each was mixed with,
+        and "share" (B,), how much of it is the row's own.
+        """
+        prepared = self.prepare(inputs)
+        return self.augment(prepared) if self.training and self.augment is not None else prepared
 
     def features(self, inputs: dict[str, Tensor]) -> Tensor:
         """What the last layer is given: (B, D)."""
@@ -62,3 +79,26 @@ class Network(nn.Module):
 
     def standardise(self, target: Tensor) -> Tensor:
         return self.output.standardise(target)
+
+
+class Writer(Network):
+    """A network that writes a text: raw are the logits (B, T, V) of every next token.
+
+    In use it says of given texts (inputs["answer"], start … end) how probable each true token was, and
+    whether it would have been the choice: (B, T, 2). `write` makes texts of its own.
+    """
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        logits = self.raw(inputs)
+        truth = inputs["answer"][:, 1 : logits.shape[1] + 1]
+        given = logits.log_softmax(-1).gather(-1, truth[..., None]).squeeze(-1).exp()
+        right = (logits.argmax(-1) == truth).to(given.dtype)
+        return torch.stack([given, right], dim=-1)
+
+    def write(self, inputs: dict[str, Tensor]) -> Tensor:
+        """The most probable token after the most probable token (greedily): (B, T + 1) with the start.
+
+        What follows the end is 0. inputs: as for `raw`, without "answer".
+        """
+        prepared = self.prepare(inputs)
+        return self.body.write(prepared)  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """From what a network computes to what a person asked for: probabilities, or values in their own unit.
 
-B batch, K outputs. Raw: (B, 1) for binary, else (B, K).
+B batch, T steps, E networks that share weights, K outputs. Raw: (B, 1) for binary, else (B, K); with T
+before K where every step answers, with E before K where a network is an ensemble of its own.
 """
 
 from __future__ import annotations
@@ -14,22 +15,25 @@ class Output(nn.Module):
 
     Binary: (B, 2) probabilities, the positive class second; multiclass: (B, K) by softmax; multilabel:
     (B, K) by sigmoids; regression: values · scale + center, the mean and deviation of training targets.
+    each_step: the same for every step, (B, T, K). The answers of an ensemble within are averaged.
     """
 
     center: Tensor
     scale: Tensor
 
-    def __init__(self, task: str, outputs: int) -> None:
+    def __init__(self, task: str, outputs: int, each_step: bool = False) -> None:
         super().__init__()
         self.task = task
+        self.each_step = each_step
         if task == "regression":
             self.register_buffer("center", torch.zeros(outputs))
             self.register_buffer("scale", torch.ones(outputs))
 
     def fit(self, target: Tensor) -> None:
-        """Sets the unit of regression from training targets (N, K)."""
+        """Sets the unit of regression from training targets (N, K), or (N, T, K) with NaN for no step."""
         if self.task == "regression":
-            values = target.double()
+            values = target.double().flatten(0, -2)
+            values = values[~values.isnan().any(-1)]
             scale = values.std(0, correction=0)
             self.center.copy_(values.mean(0))
             self.scale.copy_(torch.where(scale > 1e-6 * values.abs().amax(0).clamp_min(1e-30), scale, 1.0))
@@ -38,6 +42,10 @@ class Output(nn.Module):
         return (target - self.center) / self.scale
 
     def forward(self, raw: Tensor) -> Tensor:
+        answers = self._answers(raw)
+        return answers.mean(1) if raw.ndim == 3 and not self.each_step else answers
+
+    def _answers(self, raw: Tensor) -> Tensor:
         if self.task == "regression":
             return raw * self.scale + self.center
         if self.task == "multiclass":

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from coterie.models.shape import Shape
+
 CLIP = 10.0  # standard deviations at which a value is held
 
 
@@ -63,6 +65,99 @@ class TablePreparation(nn.Module):
         if self.indicated:
             x = torch.cat([x, raw[:, self.indicated].isnan().to(x.dtype)], dim=-1)
         return {"numeric": x, "category": inputs["category"]}
+
+
+class ImagePreparation(nn.Module):
+    """Pixels of any unit → of mean 0 and deviation 1 a channel, over the training images."""
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(channels, 1, 1))
+        self.register_buffer("scale", torch.ones(channels, 1, 1))
+
+    def fit(self, images: Tensor) -> None:
+        """Sets the statistics from training images (N, C, H, W), a thousand at a time to bound memory."""
+        count, total, squares = (
+            0,
+            torch.zeros(len(self.center)).double(),
+            torch.zeros(len(self.center)).double(),
+        )
+        for part in images.split(1000):
+            x = part.double()
+            count += x[:, 0].numel()
+            total += x.sum((0, 2, 3))
+            squares += x.square().sum((0, 2, 3))
+        mean = total / max(1, count)
+        spread = (squares / max(1, count) - mean.square()).clamp_min(0).sqrt()
+        self.center.copy_(mean[:, None, None])
+        self.scale.copy_(torch.where(spread > 1e-6 * mean.abs().clamp_min(1e-30), spread, 1.0)[:, None, None])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images.to(self.center.dtype) - self.center) / self.scale
+
+
+class SequencePreparation(nn.Module):
+    """Steps (B, T, F) with NaN for missing → standardised by variable, within ±10; missing and padding 0."""
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, variables: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(variables))
+        self.register_buffer("scale", torch.ones(variables))
+
+    def fit(self, sequence: Tensor, length: Tensor) -> None:
+        """Sets the statistics from the real steps of training sequences (N, T, F), length (N,)."""
+        real = torch.arange(sequence.shape[1]) < length[:, None]
+        steps = sequence[real].double()
+        for f in range(steps.shape[1]):
+            x = steps[:, f]
+            x = x[x.isfinite()]
+            if len(x):
+                mean, spread = x.mean(), x.std(correction=0)
+                self.center[f] = mean
+                self.scale[f] = spread if spread > 1e-6 * x.abs().max().clamp_min(1e-30) else 1.0
+
+    def forward(self, sequence: Tensor, length: Tensor) -> Tensor:
+        x = ((sequence - self.center) / self.scale).nan_to_num(nan=0.0).clamp(-CLIP, CLIP)
+        real = torch.arange(x.shape[1], device=x.device) < length[:, None]
+        return torch.where(real[..., None], x, 0.0)
+
+
+class Preparation(nn.Module):
+    """Every kind of input of a row by its own rule; tokens and codes pass through."""
+
+    def __init__(self, shape: Shape, impute: str) -> None:
+        super().__init__()
+        self.table = TablePreparation(shape.indicator, impute)
+        self.image = ImagePreparation(shape.image[0]) if shape.image else None
+        self.sequence = SequencePreparation(shape.sequence[1]) if shape.sequence else None
+
+    def fit(self, inputs: dict[str, Tensor]) -> None:
+        self.table.fit(inputs)
+        if self.image is not None:
+            self.image.fit(inputs["image"])
+        if self.sequence is not None:
+            self.sequence.fit(inputs["sequence"], inputs["length"])
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        out = {n: inputs[n] for n in ("tokens", "length", "answer") if n in inputs} | self.table(inputs)
+        if self.image is not None:
+            out["image"] = self.image(inputs["image"])
+        if self.sequence is not None:
+            out["sequence"] = self.sequence(inputs["sequence"], inputs["length"])
+        return out
+
+
+def prepare_for(shape: Shape, impute: str = "median") -> TablePreparation | Preparation:
+    """The preparation of data of this shape."""
+    if shape.kinds in (("table",), ()) and not shape.answer:
+        return TablePreparation(shape.indicator, impute)
+    return Preparation(shape, impute)
 
 
 def _quantile(ordered: Tensor, q: float) -> Tensor:

@@ -1,7 +1,8 @@
 """Supervised learning: a batch with targets in, one loss out.
 
-B batch, K outputs. A batch is a dict: the network's inputs under their names, "target", "weight" (B,)
-and "present" (B,), which is 0 for rows that only pad the batch: they enter neither loss nor gradient.
+B batch, T steps, E networks that share weights, K outputs. A batch is a dict: the network's inputs under
+their names, "target", "weight" (B,) and "present" (B,), which is 0 for rows that only pad the batch: they
+enter neither loss nor gradient.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ class Network(Protocol):
     @property
     def task(self) -> str: ...
 
-    def raw(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Logits, or standardised values (B, K)."""
+    @property
+    def each_step(self) -> bool: ...
+
+    def prepared(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the body is given; with "partner" and "share" (B,) where rows were mixed."""
+
+    def body(self, prepared: dict[str, Tensor]) -> Tensor:
+        """Logits, or standardised values (B, K); (B, T, K) or (B, E, K)."""
 
     def standardise(self, target: Tensor) -> Tensor:
         """Targets of regression in the unit of `raw`."""
@@ -66,15 +73,28 @@ class Supervised(nn.Module):
         self.penalties = [name for name in ("l1", "l2") if numbers[name] > 0]
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        raw = self.network.raw(batch)
-        target, weight = batch["target"], batch["weight"] * batch["present"]
+        prepared = self.network.prepared(batch)
+        raw, target, weight = self._rows(self.network.body(prepared), batch)
         if self.class_weight is not None:
             weight = weight * self.class_weight[target]
         rows = self._per_row(raw, target)
+        if "partner" in prepared:  # mixup, cutmix: part of the loss is that of the other row's target
+            share = prepared["share"]
+            rows = share * rows + (1 - share) * self._per_row(raw, target[prepared["partner"]])
         # where, not a product alone: a padded row may hold an infinite loss, and 0·inf is not 0
         rows = torch.where(weight > 0, rows, 0.0)
         loss = (rows * weight).sum() / weight.sum().clamp_min(1e-30)
         return loss + self._penalty() if self.penalties else loss
+
+    def _rows(self, raw: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw outputs, targets and weights with one row for each that is judged: a step, or a network."""
+        target, weight = batch["target"], batch["weight"] * batch["present"]
+        if self.network.each_step:
+            return flattened(raw, target[:, : raw.shape[1]], weight)
+        if raw.ndim == 3:
+            several = raw.shape[1]
+            return raw.flatten(0, 1), target.repeat_interleave(several, 0), weight.repeat_interleave(several)
+        return raw, target, weight
 
     def _penalty(self) -> Tensor:
         weights = [p for p in self.network.parameters() if p.ndim > 1]
@@ -86,7 +106,7 @@ class Supervised(nn.Module):
         return penalty
 
     def _per_row(self, raw: Tensor, target: Tensor) -> Tensor:
-        if self.task == "multiclass":
+        if self.task in ("multiclass", "text"):
             return losses.categorical_cross_entropy(raw, target, self.label_smoothing)
         if self.task == "binary":
             return losses.binary_cross_entropy(raw, target[:, None].to(raw.dtype), self.label_smoothing)
@@ -98,3 +118,17 @@ class Supervised(nn.Module):
         if self.loss == "huber":
             return losses.huber(raw, target, self.huber_delta)
         return losses.squared(raw, target)
+
+
+def flattened(output: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Steps as rows: (…, N·T, K), (…, N·T[, K]), (…, N·T) of (…, N, T, K), (…, N, T[, K]), (…, N).
+
+    A step is none, and has weight 0, where its class is negative or its value NaN.
+    """
+    if target.is_floating_point():
+        real = ~target.isnan().any(-1)
+        target = torch.where(real[..., None], target, 0.0).flatten(-3, -2)
+    else:
+        real = target >= 0
+        target = target.clamp_min(0).flatten(-2)
+    return output.flatten(-3, -2), target, (weight[..., None] * real).flatten(-2)

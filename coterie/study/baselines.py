@@ -20,6 +20,7 @@ from torch import Tensor
 
 from coterie.data.dataset import Dataset
 from coterie.study.baseline_kinds import Kind, Size, kinds_for
+from coterie.study.vectors import plain_numbers
 
 MOST_ROWS = 200_000  # a baseline is fitted on a random sample of a fold's training rows beyond this
 CHUNK = 50_000  # rows predicted at once
@@ -64,13 +65,14 @@ def fit_baselines(
     assert dataset.target is not None
     if not len(test) and not any(len(validation) for _, validation in folds):
         return  # nothing could be scored
+    numbers = plain_numbers(dataset)
     table = _Rows(
-        np.concatenate([dataset.inputs["numeric"].numpy(), dataset.inputs["category"].numpy()], axis=1),
+        np.concatenate([numbers, dataset.inputs["category"].numpy()], axis=1),
         dataset.target.numpy(),
         None if dataset.weight is None else dataset.weight.numpy().astype(np.float64),
     )
     parts = tuple(folds) or ((development, development[:0]),)
-    numeric, category = dataset.inputs["numeric"].shape[1], dataset.inputs["category"].shape[1]
+    numeric, category = numbers.shape[1], dataset.inputs["category"].shape[1]
     rows = max(len(training) for training, _ in parts)
     size = Size(min(rows, MOST_ROWS), numeric, category, outputs)
     for kind in kinds_for(task, size, len(development)):

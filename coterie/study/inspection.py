@@ -10,7 +10,7 @@ import numpy as np
 from coterie.data.checks import capacity_warning
 from coterie.data.describe import describe
 from coterie.data.table import Table
-from coterie.study.planning import candidates_of, metric_of, parameters_of
+from coterie.study.planning import candidates_of, costs_of, metric_of
 from coterie.study.problem import pose
 from coterie.study.question import Question
 
@@ -59,14 +59,14 @@ def look(question: Question, table: Table, test: Table | None = None) -> Inspect
     problem = pose(question, table, test)
     candidates = candidates_of(question, problem)
     target = problem.roles.target
-    sizes = {c.index: parameters_of(c, problem) for c in candidates}
+    costs = costs_of(candidates, problem)
     families = [c.family.name for c in candidates]
     y = problem.roles.y[problem.roles.keep]
     if target.task == "multilabel":
         classes = {name: int(y[:, k].sum()) for k, name in enumerate(target.names)}
     else:
         classes = {name: int(np.sum(y == k)) for k, name in enumerate(target.classes)}
-    capacity = capacity_warning(sizes[0], problem.training_rows)
+    capacity = capacity_warning(costs[0].parameters, problem.training_rows)
     return Inspection(
         source=table.source,
         rows=len(problem.table.frame),
@@ -83,7 +83,7 @@ def look(question: Question, table: Table, test: Table | None = None) -> Inspect
         metric=metric_of(question, problem).name,
         families={name: families.count(name) for name in dict.fromkeys(families)},
         members=len(candidates) * max(1, len(problem.folds)) * question.seeds,
-        parameters=max(sizes.values()),
+        parameters=max(cost.parameters for cost in costs.values()),
         notes=problem.notes,
         warnings=problem.warnings + ((capacity,) if capacity else ()),
     )

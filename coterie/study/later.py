@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from coterie.data.checks import outside_warnings
-from coterie.data.encode import encode
+from coterie.data.encode import answered, encode
 from coterie.data.read import read
 from coterie.data.roles import find_column, listed
 from coterie.data.schema import Target
@@ -81,7 +81,7 @@ def judgeable_rows(table: Table, target: Target) -> tuple[np.ndarray, list[str]]
     """The numbers of the rows with a target that the model knows, and what was left out, in sentences."""
     columns = [table.frame[find_column(table, name, "The target")] for name in target.names]
     y, unknown = target_values(columns, target)
-    good = y >= 0 if y.ndim == 1 else ~np.isnan(y).any(axis=1)
+    good = answered(y)
     warnings = []
     if len(unknown):
         warnings.append(

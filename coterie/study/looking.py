@@ -187,5 +187,5 @@ def _axis(column: Column, values: np.ndarray, points: int) -> np.ndarray:
 def _answer(model: Predictor, schema: Schema, inputs: np.ndarray) -> np.ndarray:
     """(n, K) outputs at numeric inputs (n, F)."""
     category = torch.zeros(len(inputs), 0, dtype=torch.int64)
-    columns = {"numeric": torch.from_numpy(inputs.astype(np.float32)), "category": category}
+    columns = {"numeric": torch.from_numpy(inputs.astype(np.float64)), "category": category}
     return model.output(Dataset(schema, columns, None, None, np.arange(len(inputs)))).double().numpy()

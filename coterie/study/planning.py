@@ -9,12 +9,12 @@ import torch
 
 from coterie.errors import SpecError
 from coterie.metrics.catalogue import Metric, default_metric, metric_named
+from coterie.models.shape import Shape
 from coterie.study.events import Planned
 from coterie.study.problem import Problem
 from coterie.study.question import Question
 from coterie.study.search import propose
-from coterie.training.cohort import network_of
-from coterie.training.layout import Layout
+from coterie.training.cost import Cost, cost_of
 from coterie.training.plan import Candidate, CohortPlan
 
 ROOM = 1 << 30  # bytes that the arrays of one cohort may take
@@ -46,6 +46,7 @@ def device_of(name: str) -> torch.device:
 def candidates_of(question: Question, problem: Problem) -> tuple[Candidate, ...]:
     candidates = propose(
         question.models,
+        shape=Shape.of(problem.schema),
         task=problem.roles.target.task,
         rows=problem.training_rows,
         count=question.candidates if problem.folds else 1,
@@ -62,36 +63,52 @@ def candidates_of(question: Question, problem: Problem) -> tuple[Candidate, ...]
     return candidates
 
 
-def parameters_of(candidate: Candidate, problem: Problem) -> int:
-    with torch.device("meta"):
-        return Layout.of(network_of(candidate.family, problem.dataset)).parameters
+def costs_of(candidates: tuple[Candidate, ...], problem: Problem) -> dict[int, Cost]:
+    """What each candidate's network costs, by the candidate's index."""
+    target, shape = problem.schema.target, Shape.of(problem.schema)
+    assert target is not None
+    known: dict[object, Cost] = {}
+    for candidate in candidates:
+        structure = (candidate.family.name, candidate.family.structure())
+        if structure not in known:
+            known[structure] = cost_of(candidate.family, shape, target.task, target.outputs)
+    return {c.index: known[c.family.name, c.family.structure()] for c in candidates}
 
 
-def room_for(parameters: int) -> int:
-    """How many members of this size to train at once; a formula, so that every run groups alike."""
-    return max(1, min(1024, ROOM // (parameters * 4 * 8)))
+def room_for(candidate: Candidate, cost: Cost, shape: Shape) -> int:
+    """How many such members to train at once; a formula, so that every run groups alike.
+
+    One, where members together are no faster than one after the other.
+    """
+    if not candidate.family.lifts(shape):
+        return 1
+    numbers = 8 * cost.parameters + 2 * candidate.recipe.batch_size * cost.activations
+    return max(1, min(1024, ROOM // (4 * numbers)))
 
 
 def planned(
     plans: tuple[CohortPlan, ...],
     candidates: tuple[Candidate, ...],
-    sizes: dict[int, int],
+    costs: dict[int, Cost],
     problem: Problem,
     metric: Metric,
 ) -> Planned:
     work = 0.0
     for plan in plans:
         if plan.recipe.optimizer != "exact":
-            size = sizes[plan.members[0].candidate.index]
+            cost = costs[plan.members[0].candidate.index]
             epochs = statistics.mean(m.candidate.recipe.epochs for m in plan.members)
             steps = epochs * -(-problem.training_rows // plan.recipe.batch_size)
-            work += steps * (1.5e-3 + len(plan.members) * size * (3 * plan.recipe.batch_size + 30) / SPEED)
+            row = 3 * cost.multiply_adds + 10 * cost.activations
+            work += steps * (
+                1.5e-3 + len(plan.members) * (row * plan.recipe.batch_size + 30 * cost.parameters) / SPEED
+            )
     return Planned(
         members=sum(len(p.members) for p in plans),
         cohorts=len(plans),
         candidates=len(candidates),
         families=tuple(dict.fromkeys(c.family.name for c in candidates)),
-        parameters=max(sizes.values()),
+        parameters=max(cost.parameters for cost in costs.values()),
         metric=metric.label,
         maximise=metric.maximise,
         estimate_seconds=work,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from coterie.data.cells import Reading
 from coterie.data.checks import check
 from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
@@ -20,6 +21,7 @@ from coterie.data.schema import Schema
 from coterie.data.splits import Split, split
 from coterie.data.table import Table
 from coterie.errors import DataError
+from coterie.models.catalogue import family_named
 from coterie.spec import nearest
 from coterie.study.question import Question
 
@@ -79,7 +81,7 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
     folds = question.folds if question.folds is not None else _default_folds(len(usable))
     parts = split(
         len(usable),
-        strata=roles.y[usable] if roles.target.task in ("binary", "multiclass") else None,
+        strata=roles.y[usable] if roles.target.classes and not roles.target.each_step else None,
         group=None if roles.group is None else roles.group[usable],
         time=None if roles.time is None else roles.time[usable],
         labels=labels,
@@ -87,7 +89,7 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
         folds=folds,
         seed=question.seed,
     )
-    schema = infer_schema(table, roles, usable[parts.development], question.kinds)
+    schema = infer_schema(table, roles, usable[parts.development], question.kinds, reading_of(question))
     return Problem(
         table=table,
         roles=roles,
@@ -102,6 +104,19 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
             *roles.warnings,
             *check(table, roles, schema, usable[parts.development], usable[parts.test], len(parts.folds)),
         ),
+    )
+
+
+def reading_of(question: Question) -> Reading:
+    """How images and texts are read; texts are features when a family is named that reads nothing else."""
+    named = [family_named(name) for name in question.models]
+    return Reading(
+        texts=any(family.reads[0] == "text" for family in named),
+        image_size=question.image_size,
+        fit_image=question.fit_image,
+        tokenizer=question.tokenizer,
+        vocabulary=question.vocabulary,
+        longest=question.longest,
     )
 
 

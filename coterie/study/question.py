@@ -9,6 +9,10 @@ from coterie.errors import SpecError, StudyError
 from coterie.spec import show
 
 Values = dict[str, Any]
+CHOICES = {
+    "fit_image": ("resize", "crop", "pad"),
+    "tokenizer": ("auto", "bytes", "characters", "words", "bpe"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,15 @@ class Question:
     rows: bool = True
     time_limit: float | None = None
     device: str = "auto"
+    image_size: int = 0
+    fit_image: str = "resize"
+    skip_bad: bool = False
+    tokenizer: str = "auto"
+    vocabulary: int = 0
+    longest: int = 0
+    sequence: str | None = None
+    horizon: int = 0
+    window: int = 0
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -50,6 +63,12 @@ class Question:
         _whole("seeds", self.seeds, 1)
         _whole("seed", self.seed, 0)
         _whole("candidates", self.candidates, 1)
+        for name in ("image_size", "vocabulary", "longest", "horizon", "window"):
+            _whole(name, getattr(self, name), 0)
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                given = repr(getattr(self, name))
+                raise SpecError(f"{name} must be one of {', '.join(choices)}.", given=given)
         if self.prefer not in ("best", "simple"):
             raise SpecError("prefer must be best or simple.", given=repr(self.prefer), fix="Use prefer=best.")
         if self.time_limit is not None and not self.time_limit > 0:

@@ -24,6 +24,7 @@ from coterie.metrics.classification import confusion_matrix
 from coterie.metrics.conformal import residual_half_width
 from coterie.metrics.intervals import RESAMPLES, Interval, bootstrap_all, corrected_standard_error
 from coterie.metrics.thresholds import choose_threshold, threshold_table
+from coterie.objectives.supervised import flattened
 
 LEVEL = 0.9  # of prediction intervals
 BASELINE_RESAMPLES = 1000
@@ -39,7 +40,8 @@ Scores = dict[str, dict[str, float]]
 class Judged:
     """Rows with what was said of them and what was true.
 
-    output (N, K), target (N,) or (N, K), weight (N,) or None; positions (N,) in the problem's dataset.
+    output (N, K), target (N,) or (N, K), weight (N,) or None; positions (N,) in the problem's dataset. Where
+    every step answers a row is a step, and positions repeat.
     on: "test", or "validation" for outputs of members that were not trained on these rows.
     """
 
@@ -64,6 +66,14 @@ def judge(on: str, dataset: Dataset, positions: np.ndarray, output: Tensor) -> J
     assert dataset.target is not None
     assert len(output) == len(positions)
     at = torch.from_numpy(np.asarray(positions, dtype=np.int64))
+    if output.ndim == 3:
+        ones = torch.ones(len(dataset)) if dataset.weight is None else dataset.weight
+        output, target, counted = flattened(output, dataset.target[at], ones[at])
+        if dataset.task == "text":
+            target = torch.zeros_like(target)  # what was said is already of the true token: see `Writer`
+        real = (counted > 0).cpu()
+        steps = np.repeat(positions, len(real) // max(1, len(positions)))[real.numpy()]
+        return Judged(on, output.detach().cpu()[real], target[real], counted[real], steps)
     weight = None if dataset.weight is None else dataset.weight[at]
     return Judged(on, output.detach().cpu(), dataset.target[at], weight, np.asarray(positions))
 

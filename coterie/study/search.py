@@ -17,15 +17,23 @@ from coterie import spec
 from coterie.errors import SpecError
 from coterie.models.catalogue import FAMILIES, family_named
 from coterie.models.family import Family
+from coterie.models.shape import Shape
 from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe
 
-DEFAULT = ("mlp", "linear")  # for tables
+# the families that are tried where none is named, by what the data hold
+DEFAULT = {
+    "image": ("cnn", "resnet"),
+    "sequence": ("lstm", "tcn"),
+    "text": ("bag", "bert"),
+    "table": ("mlp", "linear"),
+}
 
 
 def propose(
     models: Sequence[str],
     *,
+    shape: Shape,
     task: str,
     rows: int,
     count: int,
@@ -35,10 +43,10 @@ def propose(
 ) -> tuple[Candidate, ...]:
     """The candidates of a study, the families in turn; each family's first is its defaults.
 
-    rows: training rows of a fold, on which the default batch size and epochs depend. fix: values that
-    every family which has the name takes; grid: all combinations instead of draws.
+    shape: what the data hold. rows: training rows of a fold, on which the default batch size and epochs
+    depend. fix: values that every family which has the name takes; grid: all combinations instead of draws.
     """
-    families = [family_named(name) for name in (models or DEFAULT)]
+    families = [family_named(name) for name in (models or usual(shape))]
     _known_names(families, [*fix, *grid])
     made: list[list[tuple[Family, Recipe]]] = []
     for family in families:
@@ -55,6 +63,11 @@ def propose(
     pairs = [pair for turn in turns for pair in turn if pair is not None]
     unique = list(dict.fromkeys(pairs))
     return tuple(Candidate(i, family, recipe) for i, (family, recipe) in enumerate(unique))
+
+
+def usual(shape: Shape) -> tuple[str, ...]:
+    """The families that suit the data when none is named."""
+    return DEFAULT[shape.kinds[0] if shape.kinds else "table"]
 
 
 def advice(rows: int) -> dict[str, Any]:

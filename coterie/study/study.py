@@ -28,6 +28,7 @@ from coterie.data.read import Table, read
 from coterie.errors import StudyError
 from coterie.metrics.catalogue import Metric
 from coterie.model import Model
+from coterie.models.shape import Shape
 from coterie.report.card import model_card
 from coterie.report.notebook import study_html
 from coterie.report.page import render
@@ -47,7 +48,7 @@ from coterie.study.folder import (
     make_folder,
     unwritable,
 )
-from coterie.study.planning import candidates_of, device_of, metric_of, parameters_of, planned, room_for
+from coterie.study.planning import candidates_of, costs_of, device_of, metric_of, planned, room_for
 from coterie.study.problem import Problem, pose
 from coterie.study.question import Question
 from coterie.study.search import searched
@@ -211,11 +212,15 @@ class Study:
         candidates = candidates_of(question, problem)
         everything = ((problem.development, np.empty(0, dtype=np.int64)),)
         arena = Arena.of(problem.dataset, problem.folds or everything, device)
-        sizes = {c.index: parameters_of(c, problem) for c in candidates}
+        costs, shape = costs_of(candidates, problem), Shape.of(problem.schema)
         plans = make_plan(
-            candidates, len(arena.training), question.seeds, question.seed, lambda c: room_for(sizes[c.index])
+            candidates,
+            len(arena.training),
+            question.seeds,
+            question.seed,
+            lambda c: room_for(c, costs[c.index], shape),
         )
-        yield planned(plans, candidates, sizes, problem, metric)
+        yield planned(plans, candidates, costs, problem, metric)
         yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
         yield from fit_cohorts(self._folder, plans, arena, metric, self._clock)
         trained = read_trained(self._folder, plans)
@@ -259,7 +264,7 @@ class Study:
                 "folder": str(self.folder),
                 "searched": self._searched(candidates, ensemble.task),
                 "finished": len(ranked) == len(candidates) and not self._cut_short(trained),
-                "warnings": [*problem.warnings, *self._own_warnings(winner, sizes, ranked, candidates)],
+                "warnings": [*problem.warnings, *self._own_warnings(winner, ranked, candidates)],
                 "compute": {
                     "members": sum(len(t.plan.members) for t in trained),
                     "cohorts": len(trained),
@@ -407,7 +412,7 @@ class Study:
         return any(record.status == "stopped" for t in trained for record in t.records)
 
     def _own_warnings(
-        self, winner: Scored, sizes: dict[int, int], ranked: list[Scored], candidates: tuple[Candidate, ...]
+        self, winner: Scored, ranked: list[Scored], candidates: tuple[Candidate, ...]
     ) -> list[str]:
         found = [capacity_warning(winner.parameters, self.problem.training_rows)]
         diverged = sum(s.status == "diverged" for c in ranked for s in c.scores)

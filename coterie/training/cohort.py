@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from coterie.data.dataset import Dataset
-from coterie.models.family import Family, TableShape
+from coterie.models.family import Family
 from coterie.models.network import Network
+from coterie.models.shape import Shape
 from coterie.objectives.supervised import Supervised
 from coterie.randomness import fold as fold_in
 from coterie.randomness import permutation, site
+from coterie.training.cost import cost_of
 from coterie.training.events import MemberId
 from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS, update
@@ -75,6 +77,13 @@ class Arena:
     def inputs(self) -> dict[str, Tensor]:
         return {name: self.data[name] for name in self.dataset.inputs}
 
+    def suited(self, family: Family) -> Arena:
+        """The same in the precision that the family needs."""
+        if family.precision == "single" or self.dtype == torch.float64:
+            return self
+        folds = tuple(zip(self.training, self.validation, strict=True))
+        return Arena.of(self.dataset, folds, self.device, torch.float64)
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -93,7 +102,7 @@ class Cohort:
 
     def __init__(self, plan: CohortPlan, arena: Arena) -> None:
         """Builds every member on the CPU under its own key and fits its preparation on its own rows."""
-        self.plan, self.arena = plan, arena
+        self.plan, self.arena = plan, (arena := arena.suited(plan.family))
         networks = build_networks(plan.members, arena)
         objectives = [self._objective(m, n) for m, n in zip(plan.members, networks, strict=True)]
         self.layout = Layout.of(networks[0])
@@ -110,7 +119,10 @@ class Cohort:
         self.loss_sum = torch.zeros(len(self.alive), dtype=arena.dtype, device=arena.device)
         self.best = self.flat.clone()
         self.best_buffers = {n: b.clone() for n, b in self.buffers.items()}
-        self.steps = Step(objectives[0], self.layout)
+        target = arena.dataset.schema.target
+        assert target is not None
+        cost = cost_of(plan.family, Shape.of(arena.dataset.schema), target.task, target.outputs)
+        self.steps = Step(objectives[0], self.layout, cost.widest)
         self.folds, self.validation = (
             padded(rows, arena.device) for rows in (arena.training, arena.validation)
         )
@@ -300,6 +312,7 @@ class Cohort:
         if recipe.class_weight == "balanced" and self.arena.dataset.target is not None:
             target = self.arena.dataset.target[self.arena.training[member.fold]]
             assert self.arena.dataset.schema.target is not None
+            target = target[target >= 0]  # steps that are none
             counts = torch.bincount(target, minlength=self.arena.dataset.schema.target.outputs)
             class_weight = len(target) / (counts.clamp_min(1) * len(counts)).float()
         return Supervised(network, recipe.loss, recipe.numbers(), class_weight)
@@ -313,28 +326,35 @@ def network_of(family: Family, dataset: Dataset) -> Network:
     """A fresh network for the dataset's shape and task."""
     schema = dataset.schema
     assert schema.target is not None
-    return family.network(
-        TableShape(schema.indicator, schema.cardinality), schema.target.task, schema.target.outputs
-    )
+    return family.network(Shape.of(schema), schema.target.task, schema.target.outputs)
 
 
 def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
-    """Each member's network, initialised under its key, its preparation fitted on its own training rows."""
+    """Each member's network, initialised under its key, its preparation fitted on its own training rows.
+
+    A body with a `fit` of its own (centres, bins) is fitted too, on prepared training rows.
+    """
     fitted: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
     networks = []
     for member in members:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(member.key)
-            network = network_of(member.candidate.family, arena.dataset)
-        if member.fold not in fitted:  # the same rows and, within a cohort, the same options
+            network = network_of(member.candidate.family, arena.dataset).to(arena.dtype)
             rows = torch.from_numpy(arena.training[member.fold])
-            assert arena.dataset.target is not None
-            network.prepare.fit({name: x[rows] for name, x in arena.dataset.inputs.items()})
-            network.output.fit(arena.dataset.target[rows])
-            fitted[member.fold] = (network.prepare.state_dict(), network.output.state_dict())
-        prepare, output = fitted[member.fold]
-        network.prepare.load_state_dict(prepare)
-        network.output.load_state_dict(output)
+            fits = getattr(network.body, "fit", None)
+            needed = arena.dataset.inputs if fits is not None or member.fold not in fitted else {}
+            inputs = {name: x[rows] for name, x in needed.items()}
+            if member.fold not in fitted:  # the same rows and, within a cohort, the same options
+                assert arena.dataset.target is not None
+                network.prepare.fit(inputs)
+                network.output.fit(arena.dataset.target[rows])
+                fitted[member.fold] = (network.prepare.state_dict(), network.output.state_dict())
+            prepare, output = fitted[member.fold]
+            network.prepare.load_state_dict(prepare)
+            network.output.load_state_dict(output)
+            if fits is not None:
+                floats = {n: t.to(arena.dtype) if t.is_floating_point() else t for n, t in inputs.items()}
+                fits(network.prepare(floats))
         networks.append(network)
     return networks
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 import torch
 from torch import Tensor
 
+from coterie.objectives.supervised import flattened
 from coterie.training.cohort import Cohort, member_id
 from coterie.training.events import (
     CohortEnd,
@@ -82,8 +83,12 @@ def validate(cohort: Cohort, score: Score) -> list[float | None]:
     values = outputs(cohort.steps, cohort.flat, cohort.buffers, rows, cohort.arena.inputs)
     counts = cohort.validation_counts[cohort.fold_of]
     real = torch.arange(rows.shape[1], device=rows.device) < counts[:, None]
-    weight = cohort.arena.data["weight"][rows] * real
-    scores = score(values, cohort.arena.data["target"][rows], weight).tolist()
+    target, weight = cohort.arena.data["target"][rows], cohort.arena.data["weight"][rows] * real
+    if cohort.steps.each_step:
+        values, target, weight = flattened(values, target, weight)
+    if cohort.arena.dataset.task == "text":
+        target = torch.zeros_like(target)  # what was said is already of the true token: see `Writer`
+    scores = score(values, target, weight).tolist()
     return [value if count else None for value, count in zip(scores, counts.tolist(), strict=True)]
 
 

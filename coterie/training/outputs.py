@@ -20,8 +20,7 @@ def outputs(
 
     The chunks depend on the shapes alone, so the same members give the same numbers for the same rows.
     """
-    widest = max([max(shape, default=1) for shape in steps.layout.shapes] + [1])
-    widest = max([widest] + [column[0].numel() for column in data.values() if len(column)])
+    widest = max([steps.widest] + [column[0].numel() for column in data.values() if len(column)])
     chunk = max(64, CHUNK // (len(flat) * widest))
     parts = [steps.output(flat, buffers, part, data) for part in rows.split(chunk, dim=-1)]
     return torch.cat(parts, dim=1)

@@ -25,15 +25,17 @@ class Step:
     """The lifted functions of one structure.
 
     objective: a module with a `network`, used only for its structure: parameters and buffers are handed
-    in at every call, each with a leading axis M.
+    in at every call, each with a leading axis M. widest: the most numbers that one layer makes of a row.
     """
 
-    def __init__(self, objective: nn.Module, layout: Layout) -> None:
+    def __init__(self, objective: nn.Module, layout: Layout, widest: int = 1) -> None:
+        self.widest = max([widest, *(max(shape, default=1) for shape in layout.shapes)])
         self.objective = objective.to("meta")
         self.views = {
             what: View(objective.get_submodule("network"), what) for what in ("forward", "features")
         }
         self.layout = layout
+        self.each_step = bool(getattr(objective.get_submodule("network"), "each_step", False))
         modules = list(objective.named_modules())
         self.keyed = [f"{name}.key" for name, module in modules if isinstance(module, Keyed)]
         self.masked = [f"{name}.present" for name, module in modules if isinstance(module, Masked)]

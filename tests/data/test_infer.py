@@ -82,7 +82,8 @@ KINDS = [
     ("empty", [None] * 60, "constant"),
     ("empty", [float("inf")] * 60, "constant"),
     ("review", [f"I rather liked this film number {i} a lot" for i in range(30)], "text"),
-    ("list", [[1, 2], [3]] * 30, "text"),
+    ("list", [[1, 2], [3]] * 30, "sequence"),
+    ("words", [["a", "b"], ["c"]] * 30, "text"),
 ]
 
 
@@ -167,7 +168,7 @@ def test_kinds_are_obeyed_or_refused() -> None:
     assert infer("zip", [1, 2, 3] * 9, {"zip": "numeric"}).kind == "numeric"
     assert infer("x", np.arange(60), {"x": "numeric"}).kind == "numeric"
     assert infer("x", ["1", "a", "b"] * 9, {"x": "numeric"}).role == "feature"
-    assert infer("x", ["1", "0"] * 9, {"x": "text"}).role == "left_out"
+    assert infer("x", ["1", "0"] * 9, {"x": "text"}).shape == (3, 7)  # start, a word, end; 2 words known
     assert infer("x", ["1", "2"] * 9, {"x": "identifier"}).kind == "identifier"
     for kind in ("numeric", "datetime", "boolean"):
         with pytest.raises(DataError, match=kind):

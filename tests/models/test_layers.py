@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from coterie.models.layers import ACTIVATIONS, BatchNorm, Columns, Dropout
+from coterie.models.layers import ACTIVATIONS, BatchNorm, Dropout
 from coterie.randomness import fold
 
 
@@ -150,57 +150,6 @@ def test_dropout_has_its_gradient_and_rests_in_use() -> None:
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_odd_sizes(size: int) -> None:
     assert dropped(0.5, 1, (size,)).shape == (size,)
-
-
-# ---- columns ---------------------------------------------------------------------------------------------
-
-
-def columns(
-    embed_above: float, cardinality: tuple[int, ...] = (4, 20, 6)
-) -> tuple[Columns, dict[str, Tensor]]:
-    g = torch.Generator().manual_seed(0)
-    codes = torch.stack([torch.randint(c, (9,), generator=g) for c in cardinality], dim=1)
-    return Columns(3, cardinality, embed_above), {"numeric": torch.randn(9, 3), "category": codes}
-
-
-def test_one_hot() -> None:
-    layer, inputs = columns(float("inf"))
-    out = layer(inputs)
-    assert out.shape == (9, layer.width) == (9, 3 + 30)
-    hot = [F.one_hot(inputs["category"][:, c], codes) for c, codes in enumerate((4, 20, 6))]
-    assert torch.equal(out, torch.cat([inputs["numeric"], *(h.float() for h in hot)], dim=1))
-    assert not list(layer.parameters())
-
-
-def test_embedded_by_size() -> None:
-    layer, inputs = columns(12)
-    (table,) = layer.embeddings
-    assert layer.width == 3 + 4 + 6 + table.embedding_dim
-    out = layer(inputs)
-    assert out.shape == (9, layer.width)
-    assert torch.equal(out[:, 3:7], F.one_hot(inputs["category"][:, 0], 4).float())
-    assert torch.equal(out[:, 7:13], F.one_hot(inputs["category"][:, 2], 6).float())
-    assert torch.equal(out[:, 13:], table(inputs["category"][:, 1]))
-
-
-def test_all_embedded() -> None:
-    layer, inputs = columns(0)
-    assert [table.num_embeddings for table in layer.embeddings] == [4, 20, 6]
-    assert layer(inputs).shape == (9, layer.width)
-    assert all(1 <= table.embedding_dim <= 32 for table in Columns(0, (1, 2, 3, 10**4), 0).embeddings)
-
-
-def test_a_table_of_numbers_or_of_categories_alone() -> None:
-    numbers, inputs = (
-        Columns(3, (), 12),
-        {"category": torch.zeros(9, 0, dtype=torch.int64), "numeric": drawn(9, 3)},
-    )
-    assert torch.equal(numbers(inputs), inputs["numeric"])
-    categories, inputs = (
-        Columns(0, (4,), 12),
-        {"category": torch.tensor([[3], [0]]), "numeric": torch.zeros(2, 0)},
-    )
-    assert torch.equal(categories(inputs), torch.tensor([[0.0, 0, 0, 1], [1, 0, 0, 0]]))
 
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -22,8 +22,16 @@ class Toy(nn.Module):
         self.task = task
         self.linear = nn.Linear(3, outputs)
 
+    each_step = False
+
     def raw(self, inputs: dict[str, Tensor]) -> Tensor:
-        return self.linear(inputs["x"])
+        return self.body(self.prepared(inputs))
+
+    def prepared(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: inputs[name] for name in ("x", "partner", "share") if name in inputs}
+
+    def body(self, prepared: dict[str, Tensor]) -> Tensor:
+        return self.linear(prepared["x"])
 
     def standardise(self, target: Tensor) -> Tensor:
         return target / 2
@@ -133,3 +141,41 @@ def test_label_smoothing_is_pytorchs() -> None:
     given = batch(CLASSES)
     wanted = F.cross_entropy(one.network.raw(given), CLASSES, label_smoothing=0.2)
     torch.testing.assert_close(one(given), wanted)
+
+
+def test_a_mixed_row_has_a_share_of_either_loss() -> None:
+    one, given = objective("multiclass", 4), batch(CLASSES)
+    partner, share = torch.arange(B).roll(1), torch.linspace(0, 1, B)
+    mixed = one({**given, "partner": partner, "share": share})
+    rows = F.cross_entropy(one.network.raw(given), CLASSES, reduction="none")
+    others = F.cross_entropy(one.network.raw(given), CLASSES[partner], reduction="none")
+    torch.testing.assert_close(mixed, (share * rows + (1 - share) * others).mean())
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_where_every_step_answers_missing_steps_count_nothing(task: str) -> None:
+    one = objective(task, 4)
+    one.network.each_step = True
+    x, real = torch.randn(B, 5, 3), torch.rand(B, 5) < 0.7
+    target = torch.randint(4, (B, 5)) if task == "multiclass" else torch.randn(B, 5, 4)
+    empty = -1 if task == "multiclass" else torch.nan
+    hidden = torch.where(real if task == "multiclass" else real[..., None], target, empty)
+    present = torch.ones(B)
+    present[-1] = 0
+    counted = real[:-1].flatten()
+    x_rows, y = x[:-1].flatten(0, 1)[counted], target[:-1].flatten(0, 1)[counted]
+    one_row_each = {"x": x_rows, "target": y, "weight": torch.ones(len(y)), "present": torch.ones(len(y))}
+    one.network.each_step = False
+    wanted = one(one_row_each)
+    one.network.each_step = True
+    got = one({"x": x, "target": hidden, "weight": torch.ones(B), "present": present})
+    torch.testing.assert_close(got, wanted)
+    assert torch.autograd.grad(got, [one.network.linear.weight])[0].isfinite().all()
+
+
+def test_networks_that_share_weights_are_each_judged() -> None:
+    one = objective("multiclass", 4)
+    x = torch.randn(B, 3, 3)  # three networks a row
+    got = one({**batch(CLASSES), "x": x})
+    each = [F.cross_entropy(one.network.linear(x[:, k]), CLASSES) for k in range(3)]
+    torch.testing.assert_close(got, torch.stack(each).mean())

@@ -19,6 +19,7 @@ from small_studies import patients, posed
 from coterie.data.dataset import Dataset
 from coterie.metrics.catalogue import METRICS
 from coterie.models.catalogue import FAMILIES
+from coterie.models.shape import Shape
 from coterie.study.fitting import fit_cohorts, read_trained
 from coterie.study.folder import Folder
 from coterie.study.problem import Problem
@@ -53,7 +54,9 @@ def changed(given: Dataset, rows: np.ndarray, draw: st.DataObject) -> Dataset:
     shape = (len(rows), inputs["numeric"].shape[1])
     some = draw.draw(st.lists(NUMBERS, min_size=1, max_size=8))
     inputs["numeric"][at] = (
-        torch.tensor(some).repeat(shape[0] * shape[1])[: shape[0] * shape[1]].reshape(shape)
+        torch.tensor(some, dtype=torch.float64)
+        .repeat(shape[0] * shape[1])[: shape[0] * shape[1]]
+        .reshape(shape)
     )
     for c, codes in enumerate(given.schema.cardinality):
         inputs["category"][at, c] = draw.draw(st.integers(0, codes - 1))
@@ -70,7 +73,9 @@ def trained(folder, base: Problem, dataset: Dataset, family: str, fix: dict) -> 
     """Everything that the training of one candidate on every fold leaves, by name."""
     task = base.roles.target.task
     settings_of = {"epochs": 2, "batch_size": 8, **({"hidden": "4"} if family == "mlp" else {}), **fix}
-    candidates = propose((family,), task=task, rows=30, count=1, fix=settings_of, grid={}, seed=0)
+    candidates = propose(
+        (family,), shape=Shape(), task=task, rows=30, count=1, fix=settings_of, grid={}, seed=0
+    )
     plans = make_plan(candidates, len(base.folds), 1, 0, lambda _: 99)
     arena = Arena.of(dataset, base.folds, CPU)
     metric = METRICS["rmse" if task == "regression" else "log_loss"]
@@ -112,7 +117,16 @@ def test_validation_rows_change_no_preparation(task, data, family, impute):
         0,
         tuple(
             Member(
-                propose((family,), task=task, rows=30, count=1, fix={"impute": impute}, grid={}, seed=0)[0],
+                propose(
+                    (family,),
+                    shape=Shape(),
+                    task=task,
+                    rows=30,
+                    count=1,
+                    fix={"impute": impute},
+                    grid={},
+                    seed=0,
+                )[0],
                 f,
                 0,
                 member_key(0, f, 0),
@@ -150,7 +164,9 @@ def last_weights(
     from coterie.training.loop import train
 
     settings_of = {"epochs": 2, "batch_size": 8, **({"hidden": "4"} if family == "mlp" else {}), **fix}
-    (candidate,) = propose((family,), task=task, rows=30, count=1, fix=settings_of, grid={}, seed=0)
+    (candidate,) = propose(
+        (family,), shape=Shape(), task=task, rows=30, count=1, fix=settings_of, grid={}, seed=0
+    )
     members = tuple(Member(candidate, f, 0, member_key(0, f, 0)) for f in range(3))
     cohort = Cohort(CohortPlan(0, members), Arena.of(dataset, base.folds, CPU))
     assert isinstance(candidate.recipe, Recipe)

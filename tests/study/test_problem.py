@@ -56,7 +56,9 @@ def test_the_columns_of_a_test_table_may_come_in_another_order_and_type(tmp_path
     assert problem.schema.numeric == ("age", "dose")
     dose = problem.schema.numeric.index("dose")
     assert torch.allclose(
-        problem.dataset.inputs["numeric"][60:, dose], torch.tensor(frame(20)["dose"].to_list()), rtol=1e-5
+        problem.dataset.inputs["numeric"][60:, dose],
+        torch.tensor(frame(20)["dose"].to_list()).double(),
+        rtol=1e-5,
     )
 
 

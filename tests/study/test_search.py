@@ -7,13 +7,23 @@ import pytest
 
 from coterie.errors import SpecError
 from coterie.models.catalogue import FAMILIES
+from coterie.models.shape import Shape
 from coterie.spec import hypers
 from coterie.study.search import propose, searched
 from coterie.training.recipe import Recipe
 
 
 def candidates(count, models=("mlp",), task="multiclass", rows=1000, fix=None, grid=None, seed=0):
-    return propose(models, task=task, rows=rows, count=count, fix=fix or {}, grid=grid or {}, seed=seed)
+    return propose(
+        models,
+        shape=Shape(indicator=(False,)),
+        task=task,
+        rows=rows,
+        count=count,
+        fix=fix or {},
+        grid=grid or {},
+        seed=seed,
+    )
 
 
 def settings(found):

@@ -1,0 +1,206 @@
+"""Columns whose cells hold more than a number or a word: images, sequences, texts.
+
+What such a column is (for `infer.py`) and its cells as tensors (for `encode.py`). N rows, C channels, H
+height, W width, T steps, F variables, V entries of a vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from coterie.data import pictures, sequences
+from coterie.data.schema import Column, Schema, Target
+from coterie.data.table import Table
+from coterie.data.tokens import Tokenizer, choose, padded
+from coterie.errors import DataError
+
+LOOKED_AT = 2000  # cells by which a column is judged
+NUMBER_OF_ENTRIES = 10_000  # of a vocabulary, at most, unless said otherwise
+STILL = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images and texts become tensors, where the user says so; 0, "" and "auto" leave it to the data.
+
+    texts: whether columns of free text are features. image_size: side in pixels; fit_image: "resize"
+    (stretch), "crop" or "pad". tokenizer: "bytes", "characters", "words", "bpe"; vocabulary: entries at
+    most; longest: tokens of a text at most.
+    """
+
+    texts: bool = False
+    image_size: int = 0
+    fit_image: str = "resize"
+    tokenizer: str = "auto"
+    vocabulary: int = 0
+    longest: int = 0
+
+
+# ---- what a column is --------------------------------------------------------------------------------
+
+
+def holds_image_paths(seen: pl.Series) -> bool:
+    """Whether nearly all known cells of a text column end as the names of image files do."""
+    known = seen.drop_nulls().head(LOOKED_AT)
+    if not len(known):
+        return False
+    ends = known.str.to_lowercase().str.contains(r"\.(png|jpe?g|webp|tiff?|bmp|gif)$")
+    return float(ends.to_numpy().mean()) > 0.95
+
+
+def image_column(seen: pl.Series, table: Table, reading: Reading) -> Column:
+    """The image column of these development cells: arrays (C, H, W), or paths of files."""
+    if isinstance(seen.dtype, pl.Array):
+        shape = tuple(seen.dtype.shape)
+        shape = (1, *shape) if len(shape) == 2 else shape
+        return Column(seen.name, "image", "feature", shape=shape)
+    paths = resolved(seen, table)
+    sizes, channels = pictures.probe(paths)
+    shape = pictures.choose_size(sizes, channels, reading.image_size)
+    height, width = shape[1:]
+    alike = len(set(sizes)) <= 1
+    verb = {"resize": "stretched", "crop": "scaled and cropped", "pad": "scaled and padded"}[
+        reading.fit_image
+    ]
+    note = (
+        ""
+        if alike and sizes and sizes[0] == (height, width)
+        else f"Every image is {verb} to {height} × {width}."
+    )
+    return Column(seen.name, "image", "feature", shape=shape, coding=reading.fit_image, note=note)
+
+
+def sequence_column(seen: pl.Series) -> Column | None:
+    """The sequence column of these cells: lists of numbers or of equally many numbers a step; else None."""
+    inner, width = seen.dtype, 0
+    if isinstance(inner, pl.Array):
+        if len(inner.shape) > 2:
+            return None
+        steps, width = inner.shape[0], (inner.shape[1] if len(inner.shape) == 2 else 1)
+        number = _innermost(inner)
+    elif isinstance(inner, pl.List):
+        number = _innermost(inner)
+        cells = seen.drop_nulls()
+        longest = cells.list.len().max() if len(cells) else 0
+        steps = int(longest) if isinstance(longest, int) else 0
+        width = sequences.variables(cells)
+    else:
+        return None
+    if not (number.is_numeric() or isinstance(number, pl.Boolean)) or not width or not steps:
+        return None
+    return Column(seen.name, "sequence", "feature", shape=(steps, width))
+
+
+def _innermost(dtype: pl.DataType) -> pl.DataType:
+    while isinstance(dtype, pl.Array | pl.List):
+        dtype = dtype.inner  # type: ignore[assignment]
+    return dtype
+
+
+def text_columns(columns: Sequence[pl.Series], reading: Reading) -> list[Column]:
+    """The text columns of these development cells: all are read as one text, by the first one's tokenizer."""
+    texts = joined(columns)
+    usual, longest = choose(texts)
+    kind = usual if reading.tokenizer == "auto" else reading.tokenizer
+    tokenizer = Tokenizer.fit(texts, kind, reading.vocabulary or NUMBER_OF_ENTRIES)
+    lengths = [len(ids) for ids in tokenizer.encode(texts, None)]
+    most = min(max(lengths, default=2), reading.longest or longest[kind])
+    cut = sum(length > most for length in lengths)
+    note = f"Cut into {kind}: {len(tokenizer):,} entries, at most {most} a text."
+    note += f" {cut:,} longer texts are cut there." if cut else ""
+    shape = (most, len(tokenizer))
+    first = Column(columns[0].name, "text", "feature", shape=shape, coding=tokenizer.to_text(), note=note)
+    others = [
+        Column(c.name, "text", "feature", shape=shape, note=f"Read as one text with '{columns[0].name}'.")
+        for c in columns[1:]
+    ]
+    return [first, *others]
+
+
+def text_target(target: Target, seen: pl.Series, reading: Reading) -> Target:
+    """The target with a tokenizer fitted on its development cells: a text that is to be written."""
+    (column,) = text_columns([seen], reading)
+    return replace(target, coding=column.coding, shape=column.shape)
+
+
+def answers(series: pl.Series, target: Target) -> np.ndarray:
+    """(N, T) int64: the tokens of texts to be written, start and end with them, 0 for padding."""
+    rows = padded(Tokenizer.from_text(target.coding).encode(joined([series]), target.shape[0]))
+    return np.pad(rows, ((0, 0), (0, target.shape[0] - rows.shape[1])))
+
+
+def joined(columns: Sequence[pl.Series]) -> list[str]:
+    """The texts (N) of one or several columns, line by line; lists of words become sentences."""
+    parts = []
+    for column in columns:
+        if isinstance(column.dtype, pl.List):
+            column = column.cast(pl.List(pl.String)).list.join(" ")
+        parts.append(column.cast(pl.String).fill_null("").to_list())
+    return ["\n".join(filter(None, row)) for row in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
+
+
+# ---- as tensors --------------------------------------------------------------------------------------
+
+
+def encode_cells(table: Table, schema: Schema, take: np.ndarray) -> dict[str, torch.Tensor]:
+    """The inputs "image", "sequence", "length" and "tokens" of these rows, where the schema has any.
+
+    image (N, C, H, W) uint8 or float32; sequence (N, T, F) float64 with NaN for missing, length (N,);
+    tokens (N, T) int64, 0 for padding. T is the schema's: longer rows are cut at their end.
+    """
+    made: dict[str, torch.Tensor] = {}
+    for column in schema.of_kind("image"):
+        made["image"] = torch.from_numpy(_images(table.frame[column.name].gather(take), column, table))
+    found = schema.of_kind("sequence")
+    if found:
+        values, length = sequences.tensors([table.frame[c.name].gather(take) for c in found])
+        assert schema.sequence is not None
+        steps, variables = schema.sequence
+        if values.shape[2] != variables:
+            raise DataError(
+                "A sequence must have the variables that the model was trained on.",
+                given=f"{values.shape[2]} a step, not {variables}, in {', '.join(c.name for c in found)}",
+            )
+        out = np.zeros((len(values), steps, variables))
+        here = min(steps, values.shape[1])
+        out[:, :here] = values[:, :here]
+        made["sequence"] = torch.from_numpy(out)
+        made["length"] = torch.from_numpy(np.minimum(length, steps))
+    texts = schema.of_kind("text")
+    if texts:
+        tokenizer = Tokenizer.from_text(texts[0].coding)
+        most = texts[0].shape[0]
+        ids = tokenizer.encode(joined([table.frame[c.name].gather(take) for c in texts]), most)
+        rows = padded(ids)
+        made["tokens"] = torch.from_numpy(np.pad(rows, ((0, 0), (0, most - rows.shape[1]))))
+    return made
+
+
+def _images(cells: pl.Series, column: Column, table: Table) -> np.ndarray:
+    c, h, w = column.shape
+    if isinstance(cells.dtype, pl.Array):
+        shape = tuple(cells.dtype.shape)
+        shape = (1, *shape) if len(shape) == 2 else shape
+        if shape != (c, h, w) or cells.null_count():
+            raise DataError(
+                f"Images in '{column.name}' must have the shape {c} × {h} × {w}.",
+                given=f"{cells.null_count()} missing ones"
+                if cells.null_count()
+                else f"{' × '.join(map(str, shape))}",
+                fix="Give one of this shape for every row.",
+            )
+        array = cells.to_numpy().reshape(len(cells), c, h, w)
+        return array if array.dtype == np.uint8 else array.astype(np.float32)
+    return pictures.load_pictures(resolved(cells, table), (c, h, w), column.coding)
+
+
+def resolved(cells: pl.Series, table: Table) -> list[Path]:
+    """The files that cells name: as they are, or beside the table's own file."""
+    beside = Path(table.path).parent if table.path else Path()
+    return [path if (path := Path(str(cell))).is_absolute() else beside / path for cell in cells.to_list()]
