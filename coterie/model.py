@@ -22,14 +22,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
+from torch.func import functional_call
 
+from coterie.data.arrange import Arrangement, arrange
 from coterie.data.checks import outside_warnings
 from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
 from coterie.data.read import read
 from coterie.data.schema import Schema, Target
+from coterie.data.table import Table
+from coterie.data.tokens import Tokenizer
 from coterie.errors import CoterieError, ModelError, SpecError
+from coterie.models.answers import answer_table, decided
 from coterie.models.catalogue import FAMILIES
+from coterie.models.coefficients import coefficients
 from coterie.models.family import Family
 from coterie.models.shape import Shape
 from coterie.spec import read as read_value
@@ -97,71 +103,121 @@ class Model:
 
     # ---- predicting ------------------------------------------------------------------------------------
 
-    def encode(self, data: Any) -> Dataset:
+    def dataset(self, data: Any) -> Dataset:
         """Rows as tensors by the model's schema; data is what `coterie.fit` takes. No target is needed."""
-        return data if isinstance(data, Dataset) else encode(read(data), self.schema, with_target=False)
+        if isinstance(data, Dataset):
+            return data
+        return encode(self.table(data, with_target=False), self.schema, with_target=False)
+
+    def table(self, data: Any, with_target: bool) -> Table:
+        """A table of examples: where the model learned from a table of steps, arranged as that was."""
+        table = data if isinstance(data, Table) else read(data)
+        known = self.about.get("arrangement")
+        return table if known is None else arrange(table, Arrangement.from_dict(known), with_target)
 
     def member_output(self, data: Any) -> Tensor:
-        """What each member says: (M, N, K) probabilities or values."""
-        dataset = self.encode(data)
-        inputs = {n: t.to(self.flat.dtype) if t.is_floating_point() else t for n, t in dataset.inputs.items()}
+        """What each member says: (M, N, K) probabilities or values; (M, N, T, K) where steps answer.
+
+        Of a text to be written: how probable each true token was, and whether it would have been said.
+        """
+        dataset = self.dataset(data)
         if not len(dataset):
             return self.flat.new_zeros(len(self.flat), 0, self.target.outputs)
-        return outputs(self._step, self.flat, self.buffers, torch.arange(len(dataset)), inputs)
+        rows = torch.arange(len(dataset))
+        return outputs(self._step, self.flat, self.buffers, rows, self._inputs(dataset))
 
     def output(self, data: Any) -> Tensor:
         """The members' average: (N, K) probabilities or values."""
         return self.member_output(data).double().mean(0)
 
     def predict_proba(self, data: Any) -> np.ndarray:
-        """(N, K) probabilities, columns as in `classes`; `ModelError` for regression."""
-        if self.task == "regression":
+        """(N, K) probabilities, columns as in `classes`; `ModelError` for values and texts."""
+        if self.task in ("regression", "text"):
             raise ModelError(
                 "Probabilities are for classes.",
-                given="a regression model",
-                fix="Use predict for its values.",
+                given=f"a model of {'texts' if self.task == 'text' else 'values'}",
+                fix="Use predict.",
             )
         return self.output(data).numpy()
 
     def predict(self, data: Any) -> np.ndarray:
-        """(N,) labels in the user's own type or values; (N, K) for several labels (0 or 1) or targets."""
-        return self.labels(self.output(data))
+        """(N,) labels in the user's own type, values, texts; (N, K) for several labels (0 or 1) or targets.
 
-    def labels(self, output: Tensor, threshold: float | None = None) -> np.ndarray:
-        """Decisions from outputs (N, K); threshold: of the positive class, binary only (default ½)."""
-        if self.task == "regression":
-            return output[:, 0].numpy() if output.shape[1] == 1 else output.numpy()
-        if self.task == "multilabel":
-            return (output >= 0.5).numpy().astype(np.int64)
-        index = output.argmax(1) if threshold is None else (output[:, 1] >= threshold).long()
-        names = np.array([self.target.label(k) for k in range(self.target.outputs)])
-        return names[index.numpy()]
+        With a T behind N where every step has an answer.
+        """
+        if self.task == "text":
+            return np.array(self.write(data), dtype=object)
+        return decided(self.target, self.output(data))
 
     def predict_table(self, data: Any, threshold: float | None = None) -> pl.DataFrame:
-        """One row for each given row, in order: classes and probabilities, or values with their interval."""
-        output = self.output(data)
-        decided = self.labels(output, threshold)
-        if self.task == "regression":
-            columns: dict[str, Any] = {}
-            widths = (self.about.get("intervals") or {}).get("half_width") or [None] * output.shape[1]
-            for k, name in enumerate(self.target.names):
-                lead = "" if output.shape[1] == 1 else f"{name} "
-                columns[f"{lead}prediction"] = output[:, k].numpy()
-                if widths[k] is not None:
-                    columns[f"{lead}low"] = output[:, k].numpy() - widths[k]
-                    columns[f"{lead}high"] = output[:, k].numpy() + widths[k]
-            return pl.DataFrame(columns)
-        if self.task == "multilabel":
-            columns = {name: decided[:, k] for k, name in enumerate(self.classes)}
-        else:
-            columns = {"prediction": decided}
-        return pl.DataFrame(
-            columns | {f"probability {c}": output[:, k].numpy() for k, c in enumerate(self.classes)}
+        """One row for each given row: classes and probabilities, values with their interval, or texts."""
+        if self.task == "text":
+            return pl.DataFrame({"prediction": self.write(data)}, schema={"prediction": pl.String})
+        dataset = self.dataset(data)
+        known = self.about.get("intervals") or {}
+        return answer_table(
+            self.target,
+            self.output(dataset),
+            length=dataset.inputs.get("length"),
+            half_width=known.get("half_width"),
+            threshold=threshold,
         )
+
+    def write(
+        self, data: Any = None, *, begin: str = "", longest: int = 0, temperature: float = 0.0, seed: int = 0
+    ) -> list[str]:
+        """Texts of the first member's own, one for each row of data.
+
+        data: what there is to read; a model that only goes on from a text takes none, and begins with
+        `begin`. longest: tokens at most (default: as many as the longest it has learned from). temperature: 0
+        takes the most probable token each time; else tokens are drawn, 1 being as they were learned.
+        """
+        if self.task != "text":
+            raise ModelError("Only a model that learned to write can write.", given=f"a model of {self.task}")
+        tokenizer = Tokenizer.from_text(self.target.coding)
+        how = {"temperature": temperature, "generator": torch.Generator().manual_seed(seed)}
+        if self.schema.features:
+            inputs = self._inputs(self.dataset(data))
+        else:
+            begun = tokenizer.encode([begin], None)[0][:-1]
+            rows = 1 if data is None else read(data).frame.height
+            inputs = {"answer": torch.tensor([begun] * rows), "numeric": self.flat.new_zeros(rows, 0)}
+            inputs["category"] = torch.zeros(rows, 0, dtype=torch.int64)
+            how |= {"longest": longest, "ends": not longest}
+        said = self._call("write", inputs, 0, **how)
+        return [tokenizer.decode(ids) for ids in said.tolist()]
+
+    def encode(self, data: Any, member: int = 0) -> np.ndarray:
+        """(N, D) what the last layer is given: features to use elsewhere.
+
+        Of one member, since each has found features of its own; of all steps, (N, T, D), where each answers.
+        """
+        inputs = self._inputs(self.dataset(data))
+        return self._call("features", inputs, member).numpy()
+
+    def attention(self, data: Any) -> np.ndarray:
+        """(N, T, S): how much each token of a given answer looked at each step of what was read."""
+        dataset = encode(self.table(data, with_target=True), self.schema)
+        return self._call("attention", self._inputs(dataset), 0).numpy()
+
+    def coefficients(self) -> pl.DataFrame:
+        """The weights of a model that is linear in them, in the units of the data: see `coefficients.py`."""
+        return coefficients(self.family, self.schema, self.layout.views(self.flat), self.buffers)
 
     def warnings(self, data: Any) -> list[str]:
         """What of the data is unlike what the model was trained on."""
-        return outside_warnings(self.schema, self.encode(data))
+        return outside_warnings(self.schema, self.dataset(data))
+
+    def _inputs(self, dataset: Dataset) -> dict[str, Tensor]:
+        return {n: t.to(self.flat.dtype) if t.is_floating_point() else t for n, t in dataset.inputs.items()}
+
+    def _call(self, method: str, inputs: dict[str, Tensor], member: int, **how: Any) -> Any:
+        """A method of one member's network."""
+        network = _skeleton(self.family, self.schema).eval()
+        tensors = {NETWORK + n: t[member] for n, t in self.layout.views(self.flat).items()}
+        tensors |= {n: b[member] for n, b in self.buffers.items()}
+        with torch.no_grad():
+            return functional_call(View(network, method), tensors, (inputs,), how, tie_weights=False)
 
     # ---- on disk ---------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from coterie.errors import SpecError
 
-Kind = Literal["number", "integer", "choice", "flag", "widths"]
+Kind = Literal["number", "integer", "choice", "flag", "widths", "numbers"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +87,8 @@ class Hyper:
             return "one of " + ", ".join(self.choices)
         if self.kind == "flag":
             return "true or false"
+        if self.kind == "numbers":
+            return "numbers separated by commas"
         noun = {"number": "a number", "integer": "an integer", "widths": "integers separated by commas, each"}
         start = "above" if self.above else "from"
         if self.low == -math.inf:
@@ -102,6 +104,10 @@ class Hyper:
             return isinstance(value, bool)
         if self.kind == "widths":
             return isinstance(value, tuple) and all(isinstance(v, int) and self._within(v) for v in value)
+        if self.kind == "numbers":
+            return isinstance(value, tuple) and all(
+                isinstance(v, (int, float)) and self._within(v) for v in value
+            )
         if isinstance(value, bool) or not isinstance(value, int if self.kind == "integer" else (int, float)):
             return False
         return self._within(value)
@@ -160,6 +166,11 @@ def widths(
     return dataclasses.field(default=default, metadata={"hyper": hyper})
 
 
+def numbers(default: tuple[float, ...], *, help: str) -> Any:
+    """Several real numbers, such as given weights; structural."""
+    return dataclasses.field(default=default, metadata={"hyper": Hyper("numbers", help)})
+
+
 class Spec:
     """What families and recipes share: checked on construction, comparable, to and from plain data."""
 
@@ -207,10 +218,11 @@ def read(cls: type, name: str, value: Any) -> Any:
     """
     hyper = hypers(cls)[name]
     try:
-        if hyper.kind == "widths":
+        if hyper.kind in ("widths", "numbers"):
             if isinstance(value, str):
                 value = [part for part in value.replace("(", "").replace(")", "").split(",") if part.strip()]
-            made: Any = tuple(_whole(v) for v in (value if isinstance(value, (list, tuple)) else [value]))
+            kind = _whole if hyper.kind == "widths" else float
+            made: Any = tuple(kind(v) for v in (value if isinstance(value, (list, tuple)) else [value]))
         elif hyper.kind == "integer":
             made = _whole(value)
         elif hyper.kind == "number":

@@ -17,6 +17,7 @@ from torch import Tensor
 from coterie import spec
 from coterie.data.dataset import Dataset
 from coterie.data.schema import Column, Schema, Target
+from coterie.models.augmentation import ImageAugmentation, SequenceAugmentation
 from coterie.models.catalogue import FAMILIES
 from coterie.models.family import Family
 from coterie.training.cohort import Arena, Cohort
@@ -33,6 +34,30 @@ TARGETS = {
     "multilabel": Target(("y", "z"), "multilabel"),
     "regression": Target(("y",), "regression"),
     "two targets": Target(("y", "z"), "regression"),
+    "text": Target(("y",), "text", each_step=True, shape=(0, 0)),  # of writers alone
+}
+IMAGE, STEPS, WORDS = (1, 9, 6), 6, 12
+# what makes a family small; widths are narrowed anyway
+SMALL: dict[str, dict[str, Any]] = {
+    "threshold": {"scaling": "standard"},
+    "perceptron": {"scaling": "standard"},
+    "rbf": {"units": 6},
+    "tabm": {"ensemble": 3, "bins": 4, "embedding": 3},
+    "lenet": {"pooling": "average"},
+    "alexnet": {"share": 3, "hidden": 6},
+    "vgg": {"share": 3, "hidden": 6},
+    "googlenet": {"share": 8},
+    "resnet": {"share": 20},
+    "vit": {"width": 8, "heads": 2, "depth": 1},
+    "bert": {"width": 8, "heads": 2, "depth": 1},
+    "gpt": {"width": 8, "heads": 2, "depth": 1},
+    "transformer": {"width": 8, "heads": 2, "depth": 1},
+    "seq2seq": {"hidden": 5, "embedding": 4},
+    "tcn": {"channels": 5, "depth": 2},
+    "rnn": {"hidden": 5},
+    "lstm": {"hidden": 5},
+    "gru": {"hidden": 5},
+    "bag": {"embedding": 7},
 }
 ROWS = 60
 BATCH = 8
@@ -78,6 +103,58 @@ def small_table(target: str, rows: int = ROWS) -> Dataset:
     return Dataset(schema, {"numeric": numeric, "category": category}, y, weight, np.arange(rows))
 
 
+def small_data(family: Family, target: str) -> Dataset:
+    """The table, and beside it what the family reads: images, ragged sequences, texts, or a text to write."""
+    dataset = small_table("binary" if target == "text" else target)
+    kind, g = family.reads[0], torch.Generator().manual_seed(7)
+    if kind == "table":
+        return dataset
+    rows, y = len(dataset), dataset.target
+    assert y is not None
+    signal = (y if y.ndim == 1 else y[:, 0]).float()
+    signal = (signal - signal.mean()) / signal.std()
+    if kind == "image":
+        shape: tuple[int, ...] = IMAGE
+        pixels = torch.randn(rows, *IMAGE, generator=g) + 0.5 * signal[:, None, None, None]
+        more = {"image": (pixels * 40 + 120).clamp(0, 255).to(torch.uint8)}
+    elif kind == "sequence":
+        shape, length = (STEPS, 2), torch.randint(0, STEPS + 1, (rows,), generator=g)
+        steps = torch.randn(rows, STEPS, 2, generator=g) + 0.5 * signal[:, None, None]
+        steps[:, :, 1][torch.rand(rows, STEPS, generator=g) < 0.1] = torch.nan
+        real = torch.arange(STEPS) < length[:, None]
+        more = {"sequence": torch.where(real[..., None], steps, 0.0), "length": length}
+    else:
+        shape, length = (STEPS, WORDS), torch.randint(2, STEPS + 1, (rows,), generator=g)
+        tokens = torch.randint(5, WORDS, (rows, STEPS), generator=g)
+        tokens = torch.where(signal[:, None] > 0, tokens, (tokens + 5) // 2)
+        tokens[:, 0] = 2
+        real = torch.arange(STEPS) < length[:, None]
+        more = {"answer" if target == "text" else "tokens": torch.where(real, tokens, 0)}
+        if target == "text" and family.reads != ("text",):  # one that writes from something else
+            more["tokens"] = more["answer"].flip(0)
+    columns = list(dataset.schema.columns)
+    if target == "text":
+        said = dataclasses.replace(TARGETS["text"], shape=shape)
+        y = torch.where(more["answer"] > 0, more["answer"], -1)[:, 1:]
+        columns = [c for c in columns if c.role == "target"]
+        if "tokens" in more:
+            columns.append(Column("source", kind, "feature", shape=shape))
+        schema = Schema.of(columns, said)
+        inputs = {
+            "numeric": torch.zeros(rows, 0),
+            "category": torch.zeros(rows, 0, dtype=torch.int64),
+        }
+        return dataclasses.replace(dataset, schema=schema, inputs=inputs | more, target=y)
+    schema = Schema.of([*columns, Column("rich", kind, "feature", shape=shape)], dataset.schema.target)
+    return dataclasses.replace(dataset, schema=schema, inputs=dataset.inputs | more)
+
+
+def targets_of(cls: type[Family]) -> tuple[str, ...]:
+    """The kinds of target that a family can learn; fewer for those that take longest."""
+    known = [name for name, target in TARGETS.items() if target.task in cls.tasks]
+    return tuple(known if cls.name not in ("alexnet", "vgg", "googlenet") else known[1::2])
+
+
 def arena_of(dataset: Dataset, folds: Folds = FOLDS, dtype: torch.dtype = torch.float32) -> Arena:
     return Arena.of(dataset, tuple(folds), CPU, dtype)
 
@@ -89,7 +166,7 @@ def small(cls: type[Family], **given: Any) -> Family:
         for name, hyper in spec.hypers(cls).items()
         if hyper.kind == "widths"
     }
-    return cls(**narrow | given)
+    return cls(**narrow | SMALL.get(cls.name, {}) | given)
 
 
 def variants(cls: type[Family]) -> dict[str, Family]:
@@ -98,9 +175,16 @@ def variants(cls: type[Family]) -> dict[str, Family]:
     "default"; one for each other value of each choice; each flag turned; each switch on and off.
     """
     found = {"default": small(cls)}
+    if cls.name == "googlenet":  # its one switch is dropout, which others try; a step of it takes long
+        return found
+    shared: set[str] = set()  # augmentation is the same layer in all families: three of them try it
+    if cls.name not in ("cnn", "lstm", "bag"):
+        shared = {*spec.hypers(ImageAugmentation), *spec.hypers(SequenceAugmentation)}
     for name, hyper in spec.hypers(cls).items():
+        if name in shared:
+            continue
         usual = spec.default(cls, name)
-        if hyper.kind == "choice":
+        if hyper.kind == "choice" and name != "depth":
             others: list[Any] = [value for value in hyper.choices if value != usual]
         elif hyper.kind == "flag":
             others = [not usual]
@@ -112,6 +196,13 @@ def variants(cls: type[Family]) -> dict[str, Family]:
     return found
 
 
+def number(hyper: spec.Hyper, u: float) -> float:
+    """A value from where a search would look, or between the bounds."""
+    if hyper.search is not None:
+        return hyper.search.draw(u)
+    return hyper.low + u * (min(hyper.high, hyper.low + 1) - hyper.low)
+
+
 VARIANTS = [
     (f"{name}-{label}", family) for name in FAMILIES for label, family in variants(FAMILIES[name]).items()
 ]
@@ -119,16 +210,10 @@ VARIANTS = [
 PAIRED = [
     (f"{label}-{target}", family, target)
     for place, (label, family) in enumerate(VARIANTS)
-    for turn, target in enumerate(TARGETS)
-    if label.endswith("-default") or turn == place % len(TARGETS)
+    for turn, target in enumerate(targets_of(type(family)))
+    if label.endswith("-default") or turn == place % len(targets_of(type(family)))
 ]
-
-
-def number(hyper: spec.Hyper, u: float) -> float:
-    """A value from where a search would look, or between the bounds."""
-    if hyper.search is not None:
-        return hyper.search.draw(u)
-    return hyper.low + u * (min(hyper.high, hyper.low + 1) - hyper.low)
+NAMED = [(name, target) for name in FAMILIES for target in targets_of(FAMILIES[name])]
 
 
 def other_numbers(family: Family) -> Family:
@@ -143,6 +228,11 @@ def other_numbers(family: Family) -> Family:
     return other
 
 
+def steady(family: Family) -> dict[str, Any]:
+    """What keeps rounding small: each of many normalisations in a row makes it larger, step by step."""
+    return {"lr": 1e-4, "eps": 1e-2} if family.name == "googlenet" else {}
+
+
 def small_recipe(**given: Any) -> Recipe:
     """Few epochs of few rows a step, without early stopping."""
     return Recipe(**{"batch_size": BATCH, "epochs": 2, "patience": 0, "lr": 0.02} | given)
@@ -155,7 +245,9 @@ def member(candidate: Candidate, fold: int = 0, seed: int = 0) -> Member:
 def four_members(family: Family, recipe: Recipe, **differing: Any) -> tuple[Member, ...]:
     """Two candidates of one structure on three folds; differing: the second's other recipe numbers."""
     first = Candidate(0, family, recipe)
-    second = Candidate(1, other_numbers(family), dataclasses.replace(recipe, **{"lr": 0.01} | differing))
+    second = Candidate(
+        1, other_numbers(family), dataclasses.replace(recipe, **{"lr": recipe.lr / 2} | differing)
+    )
     assert first.structure() == second.structure()
     return member(first, 0), member(second, 1), member(first, 2, 1), member(second, 2)
 

@@ -67,7 +67,7 @@ def predict(asked: Namespace) -> int:
         raise SpecError(
             "A threshold is for two classes.", given=f"a model for {model.task}", fix="Leave it out."
         )
-    dataset = model.encode(asked.data)
+    dataset = model.dataset(asked.data)
     if not asked.quiet:
         for warning in model.warnings(dataset):
             _say(f"warning: {printable(warning)}")
@@ -106,14 +106,23 @@ def report(asked: Namespace) -> int:
 def models(asked: Namespace) -> int:
     from coterie import verbs
 
-    name = getattr(asked, "name", None)
+    given = _given(asked)
+    name = given.pop("name", None)
+    if name is None and given:
+        raise SpecError(
+            "One family is drawn.", given=_option(next(iter(given))), fix="Name it: coterie models mlp …"
+        )
     zoo = verbs.zoo(name)
+    from coterie.cli import structure
+
+    if name is not None:
+        zoo[0]["structure"] = structure.structure_of(name, given)
     if asked.json:
         print_json({"models": zoo})
     else:
         from coterie.cli.tables import show_family, show_zoo
 
-        show_zoo(zoo) if name is None else show_family(zoo[0])
+        show_zoo(structure.in_groups()) if name is None else show_family(zoo[0])
     return 0
 
 

@@ -120,7 +120,20 @@ def _others(made: dict[str, Parser]) -> None:
 
     models = made["models"]
     models.add_argument("name", nargs="?", help="a family, such as mlp")
+    _drawn(models)
     _json(models)
+
+
+def _drawn(verb: Parser) -> None:
+    group = verb.add_argument_group("what the drawn network is given (default: typical of the family)")
+    group.add_argument("--image", metavar="C,H,W", help="an image: channels, height, width")
+    group.add_argument("--steps", metavar="T,F", help="a sequence: steps, numbers a step")
+    group.add_argument("--words", metavar="T,V", help="a text: tokens, entries of the vocabulary")
+    group.add_argument("--columns", type=whole(1), metavar="N", help="a table's row: columns of numbers")
+    group.add_argument("--classes", type=whole(2), metavar="K", help="what it answers (default: 10 classes)")
+    group.add_argument(
+        "--fix", action="append", type=pair, metavar="NAME=VALUE", help="a hyperparameter; may be given again"
+    )
 
 
 def _roles(verb: Parser) -> None:

@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coterie.cli.values import printable
@@ -123,26 +123,41 @@ def _cell(score: Facts | None) -> str:
     return rounded(score["value"], score["low"], score["high"]) + (f" ({between})" if between else "")
 
 
-def show_zoo(zoo: Sequence[Facts]) -> None:
-    """The families, a line each."""
+def show_zoo(groups: Mapping[str, Sequence[Facts]]) -> None:
+    """The families, a line each, under headings."""
     out = console()
-    rows = [
-        [f["name"], f["title"], ", ".join(h["name"] for h in f["hyperparameters"]), f["source"]] for f in zoo
-    ]
-    _table(out, ["family", "what it is", "its own hyperparameters", "source"], rows)
-    out.print()
+    every = [family for families in groups.values() for family in families]
+    name = max(len(family["name"]) for family in every) + 2
+    title = max(len(family["title"]) for family in every) + 1
+    for heading, families in groups.items():
+        _line(out, heading, style="bold")
+        for family in families:
+            what = f"{family['name']:<{name}}{family['title']:<{title}}{' '.join(family['reads'])}"
+            _line(out, what, name + title)
+        out.print()
     _line(
-        out, "`coterie models NAME` lists all that --fix and --grid can set, with bounds and search ranges."
+        out,
+        "The last column is what a family can read. `coterie models NAME` draws its network and lists all "
+        "that --fix and --grid can set, with bounds and search ranges.",
     )
 
 
 def show_family(family: Facts) -> None:
-    """Everything that is declared of one family, its own hyperparameters before those of training."""
+    """What one family is, its network drawn, and all that is declared of it, its own before training's."""
+    from coterie.cli.structure import learns, reads
+
     out = console()
     _line(out, f"{family['name']}: {family['title']}", style="bold")
     for paragraph in inspect.cleandoc(family["about"]).split("\n\n"):
-        out.print()
-        _line(out, " ".join(paragraph.split()))
+        if not paragraph.startswith(">>>"):
+            out.print()
+            _line(out, " ".join(paragraph.split()))
+    structure = family["structure"]
+    out.print()
+    _line(out, f"Source: {family['source']}", 8)
+    _line(out, f"Reads:  {reads(structure['reads'])}", 8)
+    _line(out, f"Learns: {learns(structure['learns'])}", 8)
+    _draw(out, structure)
     for title, key in (("Its own hyperparameters", "hyperparameters"), ("How it is trained", "recipe")):
         out.print()
         _line(out, title, style="bold")
@@ -156,10 +171,102 @@ def show_family(family: Facts) -> None:
             _line(out, f"{'':{SETTING}}{may}", SETTING, style="dim")
     out.print()
     first = family["hyperparameters"][0] if family["hyperparameters"] else family["recipe"][0]
-    _line(
-        out,
-        f"For example: coterie fit digits --models {family['name']} --fix {first['name']}={first['default']}",
+    fixed = f"--models {family['name']} --fix {first['name']}={first['default']}"
+    data = EXAMPLES.get(family["name"]) or EXAMPLES[structure["reads"][0]]
+    _line(out, f"For example: coterie fit {data} {fixed}")
+
+
+def _draw(out: Console, structure: Facts) -> None:
+    """The network's layers as a tree, a line each: what it is, what it puts out, its parameters."""
+    given = [GIVEN[kind](*size) for kind, size in structure["input"].items()]
+    answer = structure["answer"]
+    told = (
+        count(answer["classes"], "class", "classes")
+        if "classes" in answer
+        else GIVEN["text"](*answer["text"])
     )
+    fixed = [f"{name}={value}" for name, value in structure["fixed"].items()]
+    out.print()
+    alone = "text" in answer and structure["reads"] == ["text"]  # what it reads is what it writes
+    title = f"Its structure for {told}" if alone else f"Its structure from {' and '.join(given)} to {told}"
+    _line(out, title + (f", with {', '.join(fixed)}" if fixed else ""), 2, style="bold")
+    lines = structure["lines"]
+    rows = [
+        (_branch(lines, place), _label(line), _sides(line["shape"]), _weights(line))
+        for place, line in enumerate(lines)
+    ]
+    shape, weights = (max((len(row[column]) for row in rows), default=0) for column in (2, 3))
+    whole = max((len(branch) + len(label) for branch, label, _, _ in rows), default=0)
+    room = max(24, min(whole, out.width - shape - weights - 6))
+    for place, (branch, label, sides, own) in enumerate(rows):
+        first, *more = textwrap.wrap(label, max(12, room - len(branch)), subsequent_indent="  ")
+        _raw(out, f"  {branch + first:<{room}}  {sides:<{shape}}  {own:>{weights}}")
+        for rest in more:
+            _raw(out, f"  {_branch(lines, place, continued=True)}{rest}")
+    every, work = structure["parameters"], structure["multiply_adds"]
+    cost = f"{count(every, 'parameter')}; about {_about(work)} for the answer to one row."
+    _line(out, cost, 0)
+
+
+EXAMPLES = {
+    "table": "digits",
+    "image": "digits-images",
+    "sequence": "signals",
+    "text": "texts.csv --target topic",
+    "gpt": "markov-text",
+    "transformer": "reversal",
+    "seq2seq": "reversal",
+}
+GIVEN: dict[str, Callable[..., str]] = {
+    "table": lambda n: count(n, "column"),
+    "image": lambda c, h, w: f"an image of {c} × {h} × {w}",
+    "sequence": lambda t, f: f"{count(t, 'step')} of {count(f, 'number')}",
+    "text": lambda t, v: f"a text of {count(t, 'token')} out of {v:,}",
+}
+
+
+def _branch(lines: Sequence[Facts], place: int, continued: bool = False) -> str:
+    """What stands before a line of a tree: a stroke for every block that goes on below it."""
+    depth, strokes = lines[place]["depth"], ""
+    for level in range(1, depth + 1):
+        later = next((line["depth"] for line in lines[place + 1 :] if line["depth"] <= level), 0)
+        goes_on = later == level
+        if level < depth or continued:
+            strokes += "│  " if goes_on else "   "
+        else:
+            strokes += "├─ " if goes_on else "└─ "
+    return strokes
+
+
+def _label(line: Facts) -> str:
+    name, kind = line["name"], line["kind"]
+    if name and kind == "Sequential":
+        label = name
+    else:
+        label = kind if not name or name == kind.lower() else f"{name}: {kind}"
+    label += f" × {line['repeat']}" if line["repeat"] > 1 else ""
+    label += f", {line['calls']:,} times" if line["calls"] > 1 else ""
+    return label + (", as above" if line["again"] else "")
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return " × ".join(f"{side:,}" for side in shape)
+
+
+def _weights(line: Facts) -> str:
+    if not line["parameters"]:
+        return ""
+    return (f"{line['repeat']} × " if line["repeat"] > 1 else "") + f"{line['parameters']:,}"
+
+
+def _about(n: int) -> str:
+    """Multiply–adds in three digits: "4.09 billion"."""
+    for size, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
+        if n >= size:
+            return (
+                f"{n / size:,.{0 if n >= 100 * size else 1 if n >= 10 * size else 2}f} {name} multiply–adds"
+            )
+    return count(n, "multiply–add")
 
 
 def _table(
@@ -189,3 +296,10 @@ def _line(out: Console, text: str, hang: int = 0, style: str = "") -> None:
     safe = "".join(letter if letter.isprintable() else "�" for letter in text)
     for line in textwrap.wrap(safe, out.width, subsequent_indent=" " * hang):
         out.print(Text(line, style=style), soft_wrap=True)
+
+
+def _raw(out: Console, text: str) -> None:
+    """A line as it is, too long or not."""
+    from rich.text import Text
+
+    out.print(Text(text.rstrip()), soft_wrap=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DATA = (
-    "CSV, TSV, Parquet, JSON Lines or Excel, packed (.gz) or not; or a bundled set: "
-    "digits, breast_cancer, iris, wine, diabetes, linnerud"
+    "CSV, TSV, Parquet, JSON Lines or Excel, packed (.gz) or not; a folder of images or texts, of MNIST's or "
+    "CIFAR's files; .npy, .npz; or a bundled set: digits, breast_cancer, iris, wine, diabetes, linnerud, "
+    "digits-images; and, or, xor, celsius, sine, blobs, moons, circles, spirals, shapes, signals, parity, "
+    "adding, copy, reversal, markov-text"
 )
 
 
@@ -84,11 +86,14 @@ examples:
     "models": Verb(
         "[NAME] [options]",
         "the families of models and their hyperparameters",
-        "Lists the families of models; of one, its hyperparameters with bounds, defaults and search ranges.",
+        "Lists the families of models. Of one: what it is, a drawing of its network, parameters and\n"
+        "multiply–adds for a given input, and its hyperparameters with bounds and search ranges.",
         """\
 examples:
   coterie models
-  coterie models mlp""",
+  coterie models mlp
+  coterie models lstm --steps 50,3 --classes 2
+  coterie models resnet --fix depth=50 --image 3,224,224 --classes 1000""",
     ),
 }
 

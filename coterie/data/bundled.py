@@ -1,4 +1,4 @@
-"""Small data sets that come with scikit-learn, by name."""
+"""Small data sets by name: those that come with scikit-learn, and those that are made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from coterie.data.synthetic import SYNTHETIC
 from coterie.data.table import Table, columns_sha256
 
 
@@ -63,6 +64,7 @@ SETS: dict[str, Callable[[Any], tuple[dict[str, Any], tuple[str, ...], str]]] = 
     "wine": _wine,
     "diabetes": _diabetes,
     "linnerud": _linnerud,
+    **{name: lambda _, make=make: make() for name, make in SYNTHETIC.items()},  # type: ignore[misc]
 }
 
 
@@ -76,5 +78,6 @@ def read_bundled(name: str) -> Table:
 
     columns, target, about = SETS[name](datasets)
     frame = pl.DataFrame({str(key): values for key, values in columns.items()})
-    note = f"Bundled with scikit-learn: {about}."
+    made = name in SYNTHETIC and name != "digits-images"
+    note = f"{'Made' if made else 'Bundled with scikit-learn'}: {about}."
     return Table(frame, name, name, columns_sha256(frame), (note,), tuple(map(str, target)))

@@ -16,13 +16,12 @@ import torch
 
 from coterie.data import pictures, sequences
 from coterie.data.schema import Column, Schema, Target
-from coterie.data.table import Table
+from coterie.data.table import Table, some
 from coterie.data.tokens import Tokenizer, choose, padded
 from coterie.errors import DataError
 
 LOOKED_AT = 2000  # cells by which a column is judged
 NUMBER_OF_ENTRIES = 10_000  # of a vocabulary, at most, unless said otherwise
-STILL = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,36 @@ def holds_image_paths(seen: pl.Series) -> bool:
         return False
     ends = known.str.to_lowercase().str.contains(r"\.(png|jpe?g|webp|tiff?|bmp|gif)$")
     return float(ends.to_numpy().mean()) > 0.95
+
+
+def without_bad_images(table: Table) -> Table:
+    """The table without the rows whose image files cannot be read, which a note counts and names."""
+    frame, notes = table.frame, list(table.notes)
+    for name in frame.columns:
+        if frame.schema[name] != pl.String or not holds_image_paths(frame[name]):
+            continue
+        bad = pictures.bad_pictures(resolved(frame[name], table))
+        if bad:
+            named = some(frame[name].gather(bad).to_list())
+            notes.append(
+                f"{len(bad):,} of {frame.height:,} image files cannot be read and are left out: {named}."
+            )
+            keep = np.ones(frame.height, dtype=bool)
+            keep[bad] = False
+            frame = frame.filter(pl.Series(keep))
+            table = replace(table, frame=frame)
+    return replace(table, notes=tuple(notes))
+
+
+def with_whole_paths(table: Table) -> Table:
+    """The table with image files named by their whole paths, so that it can be joined to another."""
+    frame = table.frame
+    for name in frame.columns:
+        if frame.schema[name] == pl.String and holds_image_paths(frame[name]):
+            frame = frame.with_columns(
+                pl.Series(name, [str(p.resolve()) for p in resolved(frame[name], table)])
+            )
+    return replace(table, frame=frame)
 
 
 def image_column(seen: pl.Series, table: Table, reading: Reading) -> Column:
@@ -201,6 +230,7 @@ def _images(cells: pl.Series, column: Column, table: Table) -> np.ndarray:
 
 
 def resolved(cells: pl.Series, table: Table) -> list[Path]:
-    """The files that cells name: as they are, or beside the table's own file."""
-    beside = Path(table.path).parent if table.path else Path()
+    """The files that cells name: as they are, within the table's folder, or beside the table's file."""
+    own = Path(table.path or "")
+    beside = own if own.is_dir() else own.parent
     return [path if (path := Path(str(cell))).is_absolute() else beside / path for cell in cells.to_list()]

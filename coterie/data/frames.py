@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
+from coterie.data.arrays import inputs_of
 from coterie.data.records import frame_of_records
 from coterie.data.series import as_array, column_of
 from coterie.data.table import Table, columns_sha256, tidy_names
@@ -135,7 +136,8 @@ def _from_list(rows: list[Any], letter: str) -> tuple[list[pl.Series], str]:
     lengths = {len(row) if isinstance(row, (list, tuple, np.ndarray)) else -1 for row in rows}
     if len(lengths) > 1:
         raise DataError("Rows must be equally long.", given=f"rows of {min(lengths)} and {max(lengths)}"
-                        if min(lengths) >= 0 else "rows and single values together")  # fmt: skip
+                        if min(lengths) >= 0 else "rows and single values together",
+                        fix="Sequences of different length are a column: {'sequence': rows}.")  # fmt: skip
     columns = list(zip(*rows, strict=True))
     names = [f"{letter}{i}" for i in range(len(columns))] if len(columns) > 1 else [_alone(letter)]
     return [column_of(name, list(v)) for name, v in zip(names, columns, strict=True)], "arrays"
@@ -148,12 +150,10 @@ def _alone(letter: str) -> str:
 def _from_array(array: np.ndarray, letter: str) -> list[pl.Series]:
     if array.ndim == 1:
         return [column_of(_alone(letter), array)]
+    if array.ndim > 2:
+        return [column.rename(name) for name, column in inputs_of(array).items()]
     if array.ndim != 2:
-        raise DataError(
-            "An array must have the shape (rows, columns).",
-            given=f"shape {tuple(array.shape)}",
-            fix="Flatten each row: X.reshape(len(X), -1)." if array.ndim > 2 else FIX,
-        )
+        raise DataError("An array must have the shape (rows, columns).", given="a single value", fix=FIX)
     if array.shape[1] == 1:
         return [column_of(_alone(letter), array[:, 0])]
     return [column_of(f"{letter}{i}", array[:, i]) for i in range(array.shape[1])]

@@ -6,7 +6,10 @@ N images, C channels (1 grey, 3 colour), H height, W width.
 from __future__ import annotations
 
 import contextlib
+import struct
+import threading
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,10 +21,21 @@ import numpy as np
 from coterie.errors import DataError
 
 LARGEST = 4096  # pixels a side beyond which an image is scaled down while it is read
-REFUSED = 1 << 29  # pixels of an image that is not read at all
+LARGE = 1 << 24  # pixels of an image that is decoded while no other large one is
+REFUSED = 1 << 30  # bytes that an image may take while it is decoded; others are not read at all
 USUAL = 64  # side that images of different or large sizes are brought to
 GREY16 = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # 16 and 32 bits a pixel: medical images
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")  # none that runs a program
+BYTES = 4  # a pixel while it is decoded, where it is not one of grey
 SHOWN = 5  # bad files that an error names
+BROKEN = (  # what Pillow raises on spoilt bytes
+    *(OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError, TypeError),
+    *(AttributeError, ArithmeticError, RuntimeError, struct.error, zlib.error),
+)
+
+_one_large = threading.Lock()
+_settings = threading.Lock()
+_lenient: list[contextlib.ExitStack] = []  # one for each that reads now; the last restores Pillow's settings
 
 
 def open_picture(path: str | Path, colour: bool | None = None) -> np.ndarray:
@@ -32,7 +46,7 @@ def open_picture(path: str | Path, colour: bool | None = None) -> np.ndarray:
     damaged, no image, or too large.
     """
     with _opened(path) as image:
-        return _array(image, colour)
+        return _array(image, colour, path)
 
 
 def probe(paths: Sequence[str | Path]) -> tuple[list[tuple[int, int]], int]:
@@ -140,27 +154,44 @@ def _scaled(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
+def _leniently() -> Iterator[None]:
+    """Without Pillow's warnings about odd and large files; sizes are checked here.
+
+    Both settings belong to the process, not to a thread, so the first reader sets them and the last one
+    sets them back.
+    """
+    from PIL import Image
+
+    stack = contextlib.ExitStack()
+    with _settings:
+        if not _lenient:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            stack.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+            Image.MAX_IMAGE_PIXELS = None
+        _lenient.append(stack)
+    try:
+        yield
+    finally:
+        with _settings:
+            _lenient.pop().close()  # the first one's, which alone holds anything, is the last to go
+
+
+@contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[Any]:
-    """An image file, checked and turned into errors of ours; Pillow's warnings about odd files are silent."""
+    """An image file; whatever is wrong with it is a DataError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(path)
-            finally:
-                Image.MAX_IMAGE_PIXELS = before
-            with image:
-                if image.width * image.height > REFUSED:
-                    raise _bad(path, f"{image.width} × {image.height} pixels, more than can be read")
-                yield image
+        with _leniently(), Image.open(path, formats=FORMATS) as image:
+            yield image
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise _bad(path, "which does not exist") from error
     except UnidentifiedImageError as error:
         raise _bad(path, "which is no image that can be read") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, TypeError) as error:
+    except BROKEN as error:
         raise _bad(path, f"which is damaged ({str(error) or type(error).__name__})") from error
 
 
@@ -173,27 +204,68 @@ def _bad(path: str | Path, why: str) -> DataError:
 def _header(path: str | Path) -> tuple[int, int, int] | None:
     try:
         with _opened(path) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            turned = _orientation(image) in (5, 6, 7, 8)
             height, width = (image.width, image.height) if turned else (image.height, image.width)
             return height, width, 1 if image.mode in ("1", "L", "LA", *GREY16) else 3
     except DataError:
         return None
 
 
-def _array(image: Any, colour: bool | None) -> np.ndarray:
-    from PIL import Image, ImageOps
+def _orientation(image: Any) -> int:
+    """How EXIF says that the image is to be turned, 1 to 8; 1, upright, if it says nothing readable."""
+    if "exif" not in image.info and image.format == "PNG":
+        return 1  # Pillow would decode the whole file to look for it
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except BROKEN:
+        return 1  # spoilt notes beside a sound image
 
+
+def _array(image: Any, colour: bool | None, path: str | Path) -> np.ndarray:
     if max(image.size) > LARGEST:
         image.draft(image.mode, (LARGEST, LARGEST))  # JPEG decodes to a fraction of its size; others do not
-    image.load()
-    if max(image.size) > LARGEST:
-        image.thumbnail((LARGEST, LARGEST))
-    image = ImageOps.exif_transpose(image)
+    pixels = image.width * image.height
+    if pixels * (1 if image.mode in ("1", "L") else BYTES) > REFUSED:
+        raise _bad(path, f"{image.width} × {image.height} pixels, more than can be read")
+    with _one_large if pixels > LARGE else contextlib.nullcontext():
+        image.load()
+        turn = _orientation(image)
+        image = _reduced(image)
+    return _channels(_upright(image, turn), colour)
+
+
+def _reduced(image: Any) -> Any:
+    """An image whose sides are at most LARGEST: whole blocks of pixels averaged, then scaled."""
+    if max(image.size) <= LARGEST:
+        return image
+    if image.mode in GREY16:
+        image = image.convert("F")
+    elif image.mode == "P":  # the numbers of a palette's colours have no average
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    scale = LARGEST / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), reducing_gap=2.0)
+
+
+def _upright(image: Any, turn: int) -> Any:
+    from PIL import Image
+
+    how = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
+           6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}.get(turn)  # fmt: skip
+    return image.transpose(Image.Transpose[how]) if how else image
+
+
+def _channels(image: Any, colour: bool | None) -> np.ndarray:
+    """(C, H, W) of a decoded image."""
+    from PIL import Image
+
     if image.mode in GREY16:
         grey = np.asarray(image).astype(np.float32)[None]
         return np.repeat(grey, 3, axis=0) if colour else grey
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        grey_only = image.mode in ("LA", "La")
+        grey_only = image.mode in ("1", "L", "LA", "La")
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("L" if grey_only else "RGB")

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from coterie.data.arrays import holds_arrays, read_arrays
 from coterie.data.bundled import SETS, read_bundled
+from coterie.data.folders import read_folder
 from coterie.data.frames import read_memory
 from coterie.data.readers import read_file
 from coterie.data.table import Table
@@ -19,21 +21,23 @@ __all__ = ["Table", "read"]
 def read(data: Any) -> Table:
     """The table in `data`.
 
-    data: a path to delimited text, Parquet, JSON Lines or a workbook, each also packed (.gz, .bz2, .xz);
-    the name of a bundled set ("digits", …); a frame of polars, pandas or any library that narwhals knows;
-    a dict of columns; a list of dicts; an array X (N, F); or a pair (X, y). A file wins over a bundled set
+    data: a path to delimited text, Parquet, JSON Lines or a workbook, each also packed (.gz, .bz2, .xz); to
+    a folder of images or texts, or of MNIST's or CIFAR's files; to NumPy's .npy or .npz, or an IDX file; the
+    name of a bundled set ("digits", …); a frame of polars, pandas or any library that narwhals knows; a dict
+    of columns; a list of dicts; an array X (N, F), of sequences (N, T, F) or of images (N, H, W),
+    (N, C, H, W) or (N, H, W, C); or a pair (X, y). A file wins over a bundled set
     of its name. Raises DataError, which says what is wrong and what to do.
 
     >>> read({"age": [41, 37], "disease": ["no", "yes"]}).frame.shape
     (2, 2)
     """
     if isinstance(data, os.PathLike):
-        return read_file(Path(data))
+        return _read_path(Path(data))
     if not isinstance(data, str):
         return read_memory(data)
     if not data.strip():
         raise DataError("Data must be named.", given="an empty name", fix=f"Bundled: {', '.join(SETS)}.")
-    if data in SETS and not Path(data).is_file():
+    if data in SETS and not Path(data).exists():
         return read_bundled(data)
     if _may_be_bundled(data):
         near = difflib.get_close_matches(data.lower(), SETS, 1, cutoff=0.5)
@@ -42,7 +46,13 @@ def read(data: Any) -> Table:
             given=f"{data[:200]!r}, and there is no such file",
             fix=f"Did you mean {near[0]!r}?" if near else f"Bundled sets: {', '.join(SETS)}.",
         )
-    return read_file(data)
+    return _read_path(data)
+
+
+def _read_path(path: str | Path) -> Table:
+    if holds_arrays(path):
+        return read_arrays(path)
+    return read_folder(path) if os.path.isdir(path) else read_file(path)
 
 
 def _may_be_bundled(data: str) -> bool:

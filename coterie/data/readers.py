@@ -92,8 +92,6 @@ def _check_file(path: Path, source: str) -> None:
     if "://" in source:
         raise DataError("Data must be a file on this machine.", given=repr(source), fix="Download it first.")
     # `os.path` says False of a name that no file can have; `Path` raises.
-    if os.path.isdir(path):
-        raise DataError("Data must be a file.", given=f"{source!r}, a folder", fix="Name one file in it.")
     if not os.path.exists(path):
         near: list[str] = []
         with contextlib.suppress(OSError):

@@ -24,7 +24,8 @@ NUMBER = (int, float, np.integer, np.floating, Decimal, Fraction)
 def column_of(name: str, values: Any) -> pl.Series:
     """One column from a list, an array, a tensor, or a column of polars, pandas or their like.
 
-    Raises DataError for values that are not one-dimensional.
+    An array of 3 or 4 axes is a column of sequences or images, a list of lists one of sequences of any
+    length. Raises DataError for other values that are not one-dimensional.
 
     >>> column_of("age", [1, None, 2.5]).to_list()
     [1.0, None, 2.5]
@@ -42,6 +43,10 @@ def column_of(name: str, values: Any) -> pl.Series:
             given=f"{type(values).__name__} for column {name!r}",
             fix="Make it a list with one value a row.",
         )
+    if array.ndim in (3, 4) and array.dtype.kind in "buif":
+        from coterie.data.arrays import inputs_of
+
+        return next(iter(inputs_of(array).values())).rename(name)
     if array.ndim != 1:
         raise DataError(
             "A column must have one dimension.",
@@ -114,7 +119,30 @@ def column_of_objects(name: str, values: Iterable[Any]) -> pl.Series:
             return pl.Series(name, values)
         except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
             pass  # such as several time zones: text says them all
+    if all(issubclass(kind, (list, tuple, np.ndarray)) for kind in kinds):
+        found = _column_of_lists(name, values)
+        if found is not None:
+            return found
     return pl.Series(name, [None if v is None else _text(v) for v in values], dtype=pl.String)
+
+
+def _column_of_lists(name: str, values: list[Any]) -> pl.Series | None:
+    """Lists of numbers, of equally many numbers a step, or of words, as what they are; None for others."""
+    flat = [item for value in values if value is not None for item in value]
+    if flat and all(isinstance(item, str) for item in flat):
+        return pl.Series(name, [None if v is None else list(v) for v in values], dtype=pl.List(pl.String))
+    try:
+        arrays = [None if v is None else np.asarray(v, dtype=np.float64) for v in values]
+    except (TypeError, ValueError):
+        return None
+    axes = {a.ndim for a in arrays if a is not None and a.size}
+    if axes == {1}:
+        dtype: pl.DataType = pl.List(pl.Float64)
+    elif axes == {2}:
+        dtype = pl.List(pl.List(pl.Float64))
+    else:
+        return None
+    return pl.Series(name, [None if a is None else a.tolist() for a in arrays], dtype=dtype)
 
 
 def _column_of_numbers(name: str, values: list[Any], kinds: set[type]) -> pl.Series:

@@ -57,6 +57,7 @@ def split(
     test_size: float | int,
     folds: int,
     seed: int,
+    gap: int = 0,
 ) -> Split:
     """Split n rows into test, and training and validation by fold.
 
@@ -68,7 +69,8 @@ def split(
     rows are folded as asked.
     test_size: a share in [0, 1), rounded up, or a number of rows; groups, equal times and classes of one
     row can make it a little more or less. folds: 2 or more, k-fold; 1, a hold-out of 20 % of the development
-    rows; 0, none.
+    rows; 0, none. gap: with time, so many times before later rows are not trained on, because what is
+    foretold there reaches into them.
 
     Raises DataError where the rows do not suffice.
 
@@ -101,7 +103,11 @@ def split(
     test = rows[:0]
     if wanted:
         development, test = _set_aside(rows, wanted, strata, group, time, generator, "test")
+    if time is not None and gap:
+        development = _before(development, test, time, gap)
     parts = _fold(development, strata, group, time, folds, generator)
+    if time is not None and gap:
+        parts = tuple((_before(training, later, time, gap), later) for training, later in parts)
     if time is not None:
         kind = "forward in time"
     elif group is not None:
@@ -344,6 +350,22 @@ def _in_time(rows: np.ndarray, time: np.ndarray, purpose: str, needed: int) -> t
             fix="Ask for fewer folds or no test rows, or name another time column.",
         )
     return ordered, starts
+
+
+def _before(rows: np.ndarray, later: np.ndarray, time: np.ndarray, gap: int) -> np.ndarray:
+    """The rows that are more than `gap` different times before the first of the later ones."""
+    if not len(later):
+        return rows
+    times = np.unique(time)
+    first = int(np.searchsorted(times, time[later].min()))
+    kept = rows[time[rows] < times[max(0, first - gap)]]
+    if not len(kept):
+        raise DataError(
+            "There must be rows to train on before those that validate or test.",
+            given=f"none that are {gap} steps or more before them",
+            fix="Bring a longer series, ask for fewer folds, or for a shorter horizon.",
+        )
+    return kept
 
 
 def _forward(rows: np.ndarray, time: np.ndarray, folds: int) -> Folds:

@@ -3,14 +3,58 @@
 from __future__ import annotations
 
 from coterie.errors import SpecError
+from coterie.models.adaline import Adaline
+from coterie.models.alexnet import AlexNet
+from coterie.models.bag import Bag
+from coterie.models.bert import BERT
+from coterie.models.cnn import CNN
+from coterie.models.cnn1d import CNN1d
 from coterie.models.family import Family
+from coterie.models.googlenet import GoogLeNet
+from coterie.models.gpt import GPT
+from coterie.models.lenet import LeNet
 from coterie.models.linear import Linear
 from coterie.models.mlp import MLP
+from coterie.models.perceptron import Perceptron
+from coterie.models.polynomial import Polynomial
+from coterie.models.rbf import RBF
+from coterie.models.recurrent import GRU, LSTM, RNN
+from coterie.models.resnet import ResNet
+from coterie.models.seq2seq import Seq2Seq
+from coterie.models.tabm import TabM
+from coterie.models.tcn import TCN
+from coterie.models.threshold import Threshold
+from coterie.models.transformer import Transformer
+from coterie.models.vgg import VGG
+from coterie.models.vit import ViT
 from coterie.spec import nearest
 
 FAMILIES: dict[str, type[Family]] = {
+    "threshold": Threshold,
+    "perceptron": Perceptron,
+    "adaline": Adaline,
+    "polynomial": Polynomial,
+    "rbf": RBF,
     "linear": Linear,
     "mlp": MLP,
+    "tabm": TabM,
+    "cnn": CNN,
+    "lenet": LeNet,
+    "alexnet": AlexNet,
+    "vgg": VGG,
+    "googlenet": GoogLeNet,
+    "resnet": ResNet,
+    "vit": ViT,
+    "cnn1d": CNN1d,
+    "tcn": TCN,
+    "rnn": RNN,
+    "lstm": LSTM,
+    "gru": GRU,
+    "bag": Bag,
+    "bert": BERT,
+    "gpt": GPT,
+    "transformer": Transformer,
+    "seq2seq": Seq2Seq,
 }
 
 

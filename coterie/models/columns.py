@@ -18,7 +18,7 @@ class Columns(nn.Module):
 
     embed_above: categories with more codes than this become learned vectors, the others one-hot.
     In: {"numeric": (B, F), "category": (B, C) int64, and perhaps "image" (B, C, H, W), "sequence"
-    (B, T, F)}. Out: (B, `width`).
+    (B, T, F)}. Out: (B, `width`), numbers first, then their missing indicators.
     """
 
     starts: Tensor
@@ -27,6 +27,7 @@ class Columns(nn.Module):
         super().__init__()
         cardinality = shape.cardinality
         self.numeric = bool(shape.indicator)
+        self.numbers = len(shape.indicator)  # how many of the first entries are numbers of the table
         self.hot = [c for c, codes in enumerate(cardinality) if codes <= embed_above]
         self.dense = [c for c, codes in enumerate(cardinality) if codes > embed_above]
         starts, self.hot_width = [], 0

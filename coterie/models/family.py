@@ -38,6 +38,7 @@ class Family(Spec, ABC):
     title: ClassVar[str]
     source: ClassVar[str]
     reads: ClassVar[tuple[str, ...]]  # of "table", "image", "sequence", "text": what it can be given
+    tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "multilabel", "regression")  # or ("text",)
     precision: ClassVar[str] = "single"  # or "double", where numbers of very different size must cancel
 
     @abstractmethod
@@ -65,7 +66,13 @@ class Family(Spec, ABC):
         """Whether members trained as one program gain over one after the other; see `benchmarks/zoo.py`."""
         return True
 
-    def _must_read(self, shape: Shape) -> None:
+    def _must_suit(self, shape: Shape, task: str) -> None:
+        if task not in self.tasks:
+            raise SpecError(
+                f"The family {self.name} learns {' or '.join(LEARNS[task] for task in self.tasks)}.",
+                given=f"a target of {LEARNS[task]}",
+                fix="Choose another with --models; `coterie models` lists them.",
+            )
         if not set(self.reads) & set(shape.kinds):
             raise SpecError(
                 f"The family {self.name} needs {' or '.join(NEEDS[kind] for kind in self.reads)}.",
@@ -74,6 +81,13 @@ class Family(Spec, ABC):
             )
 
 
+LEARNS = {
+    "binary": "two classes",
+    "multiclass": "several classes",
+    "multilabel": "several labels",
+    "regression": "values",
+    "text": "texts to be written",
+}
 NEEDS = {"table": "columns of a table", "image": "images", "sequence": "sequences", "text": "texts"}
 
 
@@ -81,7 +95,7 @@ NEEDS = {"table": "columns of a table", "image": "images", "sequence": "sequence
 class TableFamily(Family):
     """A family that is given one vector a row: a table's columns, an image's pixels, all steps in a row."""
 
-    reads = ("table", "image", "sequence")
+    reads: ClassVar[tuple[str, ...]] = ("table", "image", "sequence")
 
     impute: str = choice(
         "median", ("median", "mean"), help="what stands for a missing number, and the centre"
@@ -93,18 +107,25 @@ class TableFamily(Family):
     )
 
     @abstractmethod
-    def layers(self, width: int) -> tuple[nn.Module, int]:
-        """The layers from (B, width) to the features of the output layer (B, D), and D."""
+    def layers(self, columns: Columns) -> tuple[nn.Module, int]:
+        """The layers from (B, columns.width) to the features of the output layer (B, D), and D."""
+
+    def scaled(self) -> str:
+        """How numbers are scaled: "standard", or "none" for a family whose weights are of x itself."""
+        return "standard"
+
+    def output(self, task: str, outputs: int) -> Output:
+        """What makes answers of the output layer's numbers."""
+        return Output(task, outputs)
 
     def network(self, shape: Shape, task: str, outputs: int) -> Network:
-        self._must_read(shape)
+        self._must_suit(shape, task)
         embed_above = {"auto": 12, "onehot": math.inf, "embedding": 0}[self.categories]
         columns = Columns(shape, embed_above)
-        hidden, width = self.layers(columns.width)
+        hidden, width = self.layers(columns)
         head = self.head(width, 1 if task == "binary" else outputs)
-        return Network(
-            prepare_for(shape, self.impute), TableBody(columns, hidden, head), Output(task, outputs)
-        )
+        prepare = prepare_for(shape, self.impute, self.scaled())
+        return Network(prepare, TableBody(columns, hidden, head), self.output(task, outputs))
 
 
 class TableBody(nn.Module):
@@ -115,6 +136,11 @@ class TableBody(nn.Module):
         self.columns = columns
         self.hidden = hidden
         self.head = head
+        self.fits = hasattr(hidden, "fit")
+
+    def fit(self, prepared: dict[str, Tensor]) -> None:
+        """Hands the hidden part the training rows, if it sets itself by them: centres, ranges, bins."""
+        self.hidden.fit(self.columns(prepared))  # type: ignore[operator]
 
     def features(self, prepared: dict[str, Tensor]) -> Tensor:
         return self.hidden(self.columns(prepared))
@@ -138,7 +164,7 @@ class ImageFamily(Family, ImageAugmentation):
         """The layers from images (B, C, H, W) to features (B, D), and D; image: (C, H, W)."""
 
     def network(self, shape: Shape, task: str, outputs: int) -> Network:
-        self._must_read(shape)
+        self._must_suit(shape, task)
         assert shape.image is not None
         layers, width = self.layers(shape.image)
         beside = Columns(shape.beside("image"), 12)
@@ -170,7 +196,7 @@ class SequenceFamily(Family, SequenceAugmentation):
     For one answer a row it is pooled by `pool`; for an answer a step it is not.
     """
 
-    reads = ("sequence", "text", "image", "table")
+    reads: ClassVar[tuple[str, ...]] = ("sequence", "text", "image", "table")
 
     embedding: int = integer(64, low=1, high=65536, help="width of learned token vectors, for texts")
 
@@ -179,15 +205,21 @@ class SequenceFamily(Family, SequenceAugmentation):
         """The layers (x (B, T, width), mask (B, T) bool) → (B, T, D), and D; mask: True for real steps."""
 
     @abstractmethod
-    def pool(self) -> nn.Module:
-        """(steps (B, T, D), mask (B, T)) → features (B, D); see `steps.py`."""
+    def pool(self, kind: str) -> nn.Module:
+        """(steps (B, T, D), mask (B, T)) → features (B, D); see `steps.py`. kind: what the steps are."""
+
+    def token_width(self) -> int:
+        """The width of learned token vectors."""
+        return self.embedding
 
     def network(self, shape: Shape, task: str, outputs: int) -> Network:
-        self._must_read(shape)
-        steps = Steps(shape, self.embedding)
+        self._must_suit(shape, task)
+        steps = Steps(shape, self.token_width())
         layers, width = self.layers(steps.width, shape.each_step)
         beside = Columns(shape.beside(steps.kind), 12)
         head = self.head(width + beside.width, 1 if task == "binary" else outputs)
-        pool = None if shape.each_step else self.pool()
+        pool = None if shape.each_step else self.pool(steps.kind)
         body = Joined(steps, layers, pool, beside, head)
-        return Network(prepare_for(shape), body, Output(task, outputs, shape.each_step), self.augment())
+        return Network(
+            prepare_for(shape), body, Output(task, outputs, shape.each_step), self.augment(shape.each_step)
+        )

@@ -91,16 +91,3 @@ class BatchNorm(Masked):
 
     def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         return (x - mean) * (torch.rsqrt(var + self.eps) * self.weight) + self.bias
-
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "selu": nn.SELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "softplus": nn.Softplus,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}

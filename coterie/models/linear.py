@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from coterie.models.columns import Columns
 from coterie.models.family import TableFamily
 from coterie.spec import choice
 
@@ -30,8 +31,8 @@ class Linear(TableFamily):
         "onehot", ("auto", "onehot", "embedding"), help="categories as one-hot vectors, or as learned ones"
     )
 
-    def layers(self, width: int) -> tuple[nn.Module, int]:
-        return nn.Identity(), width
+    def layers(self, columns: Columns) -> tuple[nn.Module, int]:
+        return nn.Identity(), columns.width
 
     def head(self, width: int, outputs: int) -> nn.Linear:
         layer = nn.Linear(width, outputs)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from coterie.models.activations import ACTIVATIONS, INITIALISATIONS, LeakyReLU, initialise
+from coterie.models.columns import Columns
 from coterie.models.family import TableFamily
-from coterie.models.layers import ACTIVATIONS, BatchNorm, Dropout
+from coterie.models.layers import BatchNorm, Dropout
 from coterie.spec import choice, flag, linear, number, options, widths
 
 
@@ -40,10 +42,15 @@ class MLP(TableFamily):
         0.1, low=0, high=0.95, switch=True, search=linear(0.02, 0.5), help="share of hidden units dropped"
     )
     norm: str = choice("none", ("none", "batch", "layer"), help="normalisation before the activation")
+    slope: float = number(0.01, low=-1, high=1, help="of leaky_relu below 0")
+    initialisation: str = choice(
+        "auto", INITIALISATIONS, help="of weights; auto: He's for rectifiers, Glorot's (xavier) otherwise"
+    )
     residual: bool = flag(False, help="add a layer's input to its result where the widths agree")
 
-    def layers(self, width: int) -> tuple[nn.Module, int]:
+    def layers(self, columns: Columns) -> tuple[nn.Module, int]:
         blocks: list[nn.Module] = []
+        width = columns.width
         for units in self.hidden:
             blocks.append(Block(width, units, self))
             width = units
@@ -51,19 +58,16 @@ class MLP(TableFamily):
 
 
 class Block(nn.Module):
-    """One hidden layer, (B, width) → (B, units); He's initialisation for rectifiers, Xavier's otherwise."""
+    """One hidden layer, (B, width) → (B, units)."""
 
     def __init__(self, width: int, units: int, family: MLP) -> None:
         super().__init__()
         self.linear = nn.Linear(width, units)
-        if family.activation in ("relu", "leaky_relu", "elu", "gelu", "silu"):
-            nn.init.kaiming_normal_(self.linear.weight, nonlinearity="relu")
-        else:
-            nn.init.xavier_normal_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        initialise(self.linear, family.initialisation, family.activation)
         norms = {"none": nn.Identity, "batch": BatchNorm, "layer": nn.LayerNorm}
         self.norm = norms[family.norm](units)
-        self.activation = ACTIVATIONS[family.activation]()
+        leaky = family.activation == "leaky_relu"
+        self.activation = LeakyReLU(family.slope) if leaky else ACTIVATIONS[family.activation]()
         self.dropout = Dropout(family.dropout) if family.dropout else nn.Identity()
         self.adds = family.residual and width == units
 

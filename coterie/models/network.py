@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,10 @@ class Prepare(Protocol):
 
 
 class Body(Protocol):
-    """A family's own part: from prepared inputs to features, and on to raw outputs."""
+    """A family's own part: from prepared inputs to features, and on to raw outputs.
+
+    One with an attribute `fits` that is true sets itself by training rows: `fit(prepared)`.
+    """
 
     def features(self, prepared: dict[str, Tensor]) -> Tensor: ...
 
@@ -77,6 +80,9 @@ class Network(nn.Module):
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         return self.output(self.raw(inputs))
 
+    def decided(self, raw: Tensor) -> Tensor:
+        return self.output.decided(raw)
+
     def standardise(self, target: Tensor) -> Tensor:
         return self.output.standardise(target)
 
@@ -95,10 +101,16 @@ class Writer(Network):
         right = (logits.argmax(-1) == truth).to(given.dtype)
         return torch.stack([given, right], dim=-1)
 
-    def write(self, inputs: dict[str, Tensor]) -> Tensor:
-        """The most probable token after the most probable token (greedily): (B, T + 1) with the start.
+    def write(self, inputs: dict[str, Tensor], **how: Any) -> Tensor:
+        """Texts of its own, (B, T) tokens from the start on, with 0 behind the end.
 
-        What follows the end is 0. inputs: as for `raw`, without "answer".
+        inputs: as for `raw`, "answer" being what a text begins with where the family goes on from it; how:
+        of `decoding.decode`.
         """
-        prepared = self.prepare(inputs)
-        return self.body.write(prepared)  # type: ignore[attr-defined]
+        body: Any = self.body
+        return body.write(self.prepare(inputs), **how)
+
+    def attention(self, inputs: dict[str, Tensor]) -> Tensor:
+        """(B, T, S): how much each written token looked at each step of the source."""
+        body: Any = self.body
+        return body.attention(self.prepare(inputs))

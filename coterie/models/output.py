@@ -41,6 +41,12 @@ class Output(nn.Module):
     def standardise(self, target: Tensor) -> Tensor:
         return (target - self.center) / self.scale
 
+    def decided(self, raw: Tensor) -> Tensor:
+        """(B, K) of 0 and 1: of classes the one with the largest sum, else all outputs above 0."""
+        if self.task == "multiclass":
+            return nn.functional.one_hot(raw.argmax(-1), raw.shape[-1]).to(raw.dtype)
+        return (raw > 0).to(raw.dtype)
+
     def forward(self, raw: Tensor) -> Tensor:
         answers = self._answers(raw)
         return answers.mean(1) if raw.ndim == 3 and not self.each_step else answers

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from coterie.models.shape import Shape
 
 CLIP = 10.0  # standard deviations at which a value is held
+LARGEST = 1e15  # where a value that is not scaled is held, so that sums stay finite
 
 
 class TablePreparation(nn.Module):
@@ -23,7 +24,8 @@ class TablePreparation(nn.Module):
     the study saw missing values an indicator of 1 says so. Centre: the median or the mean of the training
     rows. Scale: their standard deviation after values beyond ten interquartile ranges of the median are
     held there, so that one mistyped 10³⁰ does not flatten the column; 1 for a constant. Where the
-    quartiles are equal, the 5th and 95th percentiles stand for them, then the 1st and 99th.
+    quartiles are equal, the 5th and 95th percentiles stand for them, then the 1st and 99th. With
+    scaling "none" numbers stay as they are, and only what is missing is filled in, by the centre.
 
     In: {"numeric": (B, F) with NaN, "category": (B, C)}. Out: {"numeric": (B, F + I), "category": (B, C)}.
     """
@@ -31,9 +33,9 @@ class TablePreparation(nn.Module):
     center: Tensor
     scale: Tensor
 
-    def __init__(self, indicator: tuple[bool, ...], impute: str) -> None:
+    def __init__(self, indicator: tuple[bool, ...], impute: str, scaling: str = "standard") -> None:
         super().__init__()
-        self.impute = impute
+        self.impute, self.scaling = impute, scaling
         self.indicated = [i for i, wanted in enumerate(indicator) if wanted]
         self.width = len(indicator) + len(self.indicated)
         self.register_buffer("center", torch.zeros(len(indicator)))
@@ -61,10 +63,16 @@ class TablePreparation(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         raw = inputs["numeric"]
-        x = ((raw - self.center) / self.scale).nan_to_num(nan=0.0).clamp(-CLIP, CLIP)
+        if self.scaling == "none":
+            x = torch.where(raw.isnan(), self.center, raw).clamp(-LARGEST, LARGEST)
+        else:
+            x = self._standardised(raw)
         if self.indicated:
             x = torch.cat([x, raw[:, self.indicated].isnan().to(x.dtype)], dim=-1)
         return {"numeric": x, "category": inputs["category"]}
+
+    def _standardised(self, raw: Tensor) -> Tensor:
+        return ((raw - self.center) / self.scale).nan_to_num(nan=0.0).clamp(-CLIP, CLIP)
 
 
 class ImagePreparation(nn.Module):
@@ -131,9 +139,9 @@ class SequencePreparation(nn.Module):
 class Preparation(nn.Module):
     """Every kind of input of a row by its own rule; tokens and codes pass through."""
 
-    def __init__(self, shape: Shape, impute: str) -> None:
+    def __init__(self, shape: Shape, impute: str, scaling: str) -> None:
         super().__init__()
-        self.table = TablePreparation(shape.indicator, impute)
+        self.table = TablePreparation(shape.indicator, impute, scaling)
         self.image = ImagePreparation(shape.image[0]) if shape.image else None
         self.sequence = SequencePreparation(shape.sequence[1]) if shape.sequence else None
 
@@ -153,11 +161,13 @@ class Preparation(nn.Module):
         return out
 
 
-def prepare_for(shape: Shape, impute: str = "median") -> TablePreparation | Preparation:
+def prepare_for(
+    shape: Shape, impute: str = "median", scaling: str = "standard"
+) -> TablePreparation | Preparation:
     """The preparation of data of this shape."""
     if shape.kinds in (("table",), ()) and not shape.answer:
-        return TablePreparation(shape.indicator, impute)
-    return Preparation(shape, impute)
+        return TablePreparation(shape.indicator, impute, scaling)
+    return Preparation(shape, impute, scaling)
 
 
 def _quantile(ordered: Tensor, q: float) -> Tensor:

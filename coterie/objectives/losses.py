@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber")
+LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber", "perceptron", "lms")
 
 
 def categorical_cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
@@ -49,3 +49,23 @@ def huber(values: Tensor, target: Tensor, delta: Tensor) -> Tensor:
     error = (values - target).abs()
     near = torch.minimum(error, delta)
     return (near * (error - near / 2)).mean(-1)
+
+
+def mistakes(sums: Tensor, target: Tensor, decided: Tensor) -> Tensor:
+    """1 for a wrong decision, 0 for a right one, with the gradient of the perceptron rule.
+
+    That gradient is −(y − decided): after a mistake a step of gradient descent adds the input to the weights
+    or takes it away (Rosenblatt, 1958); of several classes the true one's neuron is strengthened and the
+    wrong winner's weakened (Duda & Hart, 1973). All (B, K), targets and decisions 0 or 1. Returns (B,).
+    """
+    error = target.to(sums.dtype) - decided
+    slope = -(error * sums).sum(-1)
+    return (error != 0).any(-1).to(sums.dtype) + slope - slope.detach()
+
+
+def least_mean_squares(sums: Tensor, target: Tensor) -> Tensor:
+    """(z − y)² with y = +1 for the class, −1 for the others, mean over K (Widrow & Hoff, 1960).
+
+    Both (B, K), targets 0 or 1. Returns (B,).
+    """
+    return (sums - (2 * target.to(sums.dtype) - 1)).square().mean(-1)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from coterie.objectives import losses
 
@@ -30,6 +31,9 @@ class Network(Protocol):
 
     def body(self, prepared: dict[str, Tensor]) -> Tensor:
         """Logits, or standardised values (B, K); (B, T, K) or (B, E, K)."""
+
+    def decided(self, raw: Tensor) -> Tensor:
+        """What the outputs say, (B, K) of 0 and 1."""
 
     def standardise(self, target: Tensor) -> Tensor:
         """Targets of regression in the unit of `raw`."""
@@ -106,6 +110,14 @@ class Supervised(nn.Module):
         return penalty
 
     def _per_row(self, raw: Tensor, target: Tensor) -> Tensor:
+        if self.task != "regression" and self.loss in ("perceptron", "lms"):
+            if target.ndim == 1:
+                told = target[:, None] if self.task == "binary" else F.one_hot(target, raw.shape[-1])
+            else:
+                told = target
+            if self.loss == "lms":
+                return losses.least_mean_squares(raw, told)
+            return losses.mistakes(raw, told, self.network.decided(raw))
         if self.task in ("multiclass", "text"):
             return losses.categorical_cross_entropy(raw, target, self.label_smoothing)
         if self.task == "binary":

@@ -29,6 +29,15 @@ class Plate:
     caption: str = ""
 
 
+@dataclass(frozen=True)
+class Mosaic:
+    """A figure of embedded pictures: (what it is, PNG in base64, text alternative) each."""
+
+    title: str
+    panels: tuple[tuple[str, str, str], ...]
+    caption: str = ""
+
+
 class Album:
     """Makes plates, each with ids of its own, so that many can stand in one document."""
 
@@ -151,7 +160,7 @@ def of_predictions(album: Album, facts: dict[str, Any], arrays: dict[str, Any]) 
         )
     part = "test" if arrays.get("test_output") is not None and len(arrays["test_output"]) else "oof"
     output, target = arrays.get(f"{part}_output"), arrays.get(f"{part}_target")
-    if output is None or target is None or not len(output):
+    if output is None or target is None or not len(output) or facts["task"] == "text":
         return plates
     output, target, weight = as_array(output), as_array(target), arrays.get(f"{part}_weight")
     if facts["task"] == "regression":

@@ -17,9 +17,11 @@ from markupsafe import Markup
 from coterie.report import illustrations as drawn
 from coterie.report import numbers, words
 from coterie.report.candidates import ranking
+from coterie.report.closeups import allowed, cell, gallery, of_network, of_sequences
 from coterie.report.completing import complete
 
 MOST_COLUMNS, MOST_CANDIDATES, MOST_CLASSES, MOST_SUBGROUPS, MOST_VALUES = 300, 100, 100, 200, 80
+MOST_WORST = 50
 
 
 def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[str, Any]]) -> str:
@@ -33,6 +35,7 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
     facts = complete(facts)
     album = drawn.Album()
     beside, where = _beside(facts)
+    closeup = allowed(facts)
     shown = {
         "facts": facts,
         "style": Markup(_resource("style.css")),
@@ -52,6 +55,10 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
         "subgroup_keys": _subgroup_keys(facts),
         "thresholds": _with_chosen(facts),
         "most_values": MOST_VALUES,
+        "closeup": closeup,
+        "cell": cell,
+        "gallery": gallery(facts["worst"][:MOST_WORST]),
+        "most_worst": MOST_WORST,
         "plates": {
             "baselines": drawn.of_baselines(album, *_forest(facts, where)),
             "training": drawn.of_training(album, facts, curves),
@@ -60,6 +67,8 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
             "predictions": drawn.of_predictions(album, facts, arrays),
             "thresholds": drawn.of_thresholds(album, facts),
             "learnt": drawn.of_learnt(album, facts),
+            "network": of_network(closeup),
+            "sequences": of_sequences(album, closeup),
         },
     }
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

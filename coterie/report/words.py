@@ -58,6 +58,15 @@ MEASURES: dict[str, tuple[str, str]] = {
         "should happen.",
     ),
     "exact_match": ("exact match", "The share of rows on which every label is right."),
+    "token_accuracy": (
+        "token accuracy",
+        "The share of tokens of which the most probable one was the truth, the true ones before it being "
+        "given.",
+    ),
+    "perplexity": (
+        "perplexity",
+        "How many equally likely tokens it is as unsure as a choice among: 1 is certain and right.",
+    ),
     "mse": ("mean squared error", "The mean of the squared errors, in squared units; large errors count the "
                                   "most."),
     "rmse": ("RMSE", "The root of the mean squared error: a typical error in the target's own units, large "
@@ -74,7 +83,7 @@ MEASURES: dict[str, tuple[str, str]] = {
 LOWER_IS_BETTER = frozenset(
     {
         "false_positive_rate", "miss_rate", "log_loss", "brier", "calibration_error",
-        "mse", "rmse", "mae", "median_ae", "mape",
+        "mse", "rmse", "mae", "median_ae", "mape", "perplexity",
     }
 )  # fmt: skip
 
@@ -83,6 +92,7 @@ HEADLINES = {
     "multiclass": ("accuracy", "balanced_accuracy", "log_loss", "f1"),
     "multilabel": ("average_precision", "roc_auc", "f1", "exact_match"),
     "regression": ("rmse", "mae", "r2"),
+    "text": ("log_loss", "token_accuracy", "perplexity"),
 }
 
 TASKS = {
@@ -90,6 +100,7 @@ TASKS = {
     "multiclass": "telling classes apart",
     "multilabel": "saying which labels apply",
     "regression": "predicting a value",
+    "text": "writing a text",
 }
 
 SPLITS = {

@@ -134,7 +134,7 @@ def assess(
         "intervals": intervals,
         "importance": worth,
         "importance_note": note,
-        "worst": worst_rows(on, table, rows, problem.schema) if on is not None and question.rows else [],
+        "worst": worst_rows(on, table, problem.dataset) if on is not None and question.rows else [],
         "rows_left_out": not question.rows,
         "response": response(
             model, problem.dataset, judged, intervals["half_width"] if intervals else None, question.rows
@@ -234,8 +234,8 @@ def best_comparison(
     baseline = next(b for b in baselines if b.name == name)
     other = _baseline_on_test(problem, baseline)
     if network.on != "test":
-        other = pooled(problem.dataset, _baseline_parts(problem, baseline))
-        other = other.part(np.searchsorted(other.positions, network.positions))
+        other = pooled(_baseline_parts(problem, baseline))
+        other = other.part(np.isin(other.positions, network.positions))
     assert other is not None
     return compare(network, other, name, baseline.label, metric, seed, validated)
 

@@ -16,33 +16,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from coterie.data.dataset import Dataset
-from coterie.study.baseline_kinds import Kind, Size, kinds_for
+from coterie.study.baseline_kinds import Baseline, Kind, Size, kinds_for
+from coterie.study.step_baselines import fit_step_baselines
 from coterie.study.vectors import plain_numbers
 
 MOST_ROWS = 200_000  # a baseline is fitted on a random sample of a fold's training rows beyond this
 CHUNK = 50_000  # rows predicted at once
 
 Predict = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A finished baseline.
-
-    name, label: as stored and as read. validation: (n_val, K) for each fold, in the order of the fold's
-    validation positions; () without folds. test: (n_test, K), or None without test rows. Probabilities or
-    values, as a model's output. note: what was used; where `failed`, why, and there are no predictions.
-    """
-
-    name: str
-    label: str
-    validation: tuple[Tensor, ...]
-    test: Tensor | None
-    note: str
-    failed: bool = False
 
 
 def fit_baselines(
@@ -65,6 +48,9 @@ def fit_baselines(
     assert dataset.target is not None
     if not len(test) and not any(len(validation) for _, validation in folds):
         return  # nothing could be scored
+    if dataset.schema.target is not None and dataset.schema.target.each_step:
+        yield from fit_step_baselines(dataset, tuple(folds) or ((development, development[:0]),), test)
+        return
     numbers = plain_numbers(dataset)
     table = _Rows(
         np.concatenate([numbers, dataset.inputs["category"].numpy()], axis=1),

@@ -61,8 +61,17 @@ def assemble(problem: Problem, candidate: Candidate, done: Sequence[Trained], ab
     return Model(problem.schema, candidate.family, flat, buffers, members, about)
 
 
+def best_member(winner: Scored, model: Model, maximise: bool) -> int:
+    """The place in the model of the member with the best validation score; the first where there is none."""
+    scores = {(s.fold, s.seed): s.value for s in winner.scores}
+    values = [scores.get((m["fold"], m["seed"])) for m in model.members]
+    known = [p for p, value in enumerate(values) if value is not None and value == value]
+    sign = -1 if maximise else 1
+    return min(known, key=lambda p: sign * (values[p] or 0.0), default=0)
+
+
 def out_of_fold(problem: Problem, model: Model) -> tuple[np.ndarray, Tensor]:
-    """Positions in the dataset, and the outputs (n, K) there of those members that never saw them.
+    """Positions in the dataset, and the outputs (n, K), (n, T, K) there of those members that never saw them.
 
     Averaged over seeds, and over folds where a row is in several validation parts.
     """
@@ -73,13 +82,14 @@ def out_of_fold(problem: Problem, model: Model) -> tuple[np.ndarray, Tensor]:
         if places and len(validation):
             output = model.subset(places).output(rows_of(problem.dataset, validation))
             if total is None:
-                total = torch.zeros(len(problem.dataset), output.shape[1], dtype=output.dtype)
+                total = torch.zeros(len(problem.dataset), *output.shape[1:], dtype=output.dtype)
             total[torch.from_numpy(validation)] += output
             counts[validation] += 1
     positions = np.flatnonzero(counts)
     if total is None:
         return positions, torch.zeros(0, model.target.outputs, dtype=torch.float64)
-    return positions, total[positions] / torch.from_numpy(counts[positions])[:, None]
+    seen = torch.from_numpy(counts[positions])
+    return positions, total[positions] / seen.view(-1, *[1] * (total.ndim - 1))
 
 
 def rows_of(dataset: Dataset, positions: np.ndarray) -> Dataset:

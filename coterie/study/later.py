@@ -10,7 +10,6 @@ import torch
 
 from coterie.data.checks import outside_warnings
 from coterie.data.encode import answered, encode
-from coterie.data.read import read
 from coterie.data.roles import find_column, listed
 from coterie.data.schema import Target
 from coterie.data.table import Table
@@ -34,7 +33,7 @@ from coterie.study.verdict import look_at
 def score_table(model: Model, data: Any, by: Sequence[str] = (), *, seed: int = 0) -> dict[str, Any]:
     """How good a model is on labelled rows that it has never seen, as plain data.
 
-    data: a Table or anything that `read` takes, with the columns that the model was trained on and its
+    data: anything that `read` takes, with the columns that the model was trained on and its
     target. by: columns whose values are scored apart. Rows without a target, or of a class that the model
     does not know, are left out, and that is said.
 
@@ -45,7 +44,7 @@ def score_table(model: Model, data: Any, by: Sequence[str] = (), *, seed: int = 
     >>> score_table(ct.load("runs/heart-1"), "later.csv", by=("sex",))["scores"]["roc_auc"]  # doctest: +SKIP
     {'value': 0.91, 'low': 0.87, 'high': 0.94}
     """
-    table = data if isinstance(data, Table) else read(data)
+    table = model.table(data, with_target=True)
     target = model.target
     for name in by:
         find_column(table, name, "A column to score by")

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from coterie.data.dataset import Dataset
 from coterie.data.schema import Column, Schema, Target
+from coterie.study.cells import shown, text
 from coterie.study.importance import Predictor
 from coterie.study.scores import Judged
 
-WORST = 10
+WORST, WORST_IMAGES = 10, 24  # rows that are shown; of images, which are seen at a glance, more
 MOST_VALUES = 200  # values of a row that are shown
 CURVE, GRID = 200, 80  # points of a curve, and along each side of a map
 DOTS = 1500  # rows that are drawn beside it
@@ -39,54 +40,68 @@ def row_losses(judged: Judged, task: str) -> Tensor:
     return -probability.gather(1, target[:, None]).log()[:, 0]
 
 
-def worst_rows(judged: Judged, frame: pl.DataFrame, rows: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
+def worst_rows(judged: Judged, frame: pl.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
     """The rows with the largest loss: row (its number in the table), values, truth, prediction, loss.
 
-    frame: the whole table; rows (N,): the number in it of each judged row. Values are the features' cells
-    as text. Rows of weight 0 do not count.
+    frame: the whole table; judged.positions are rows of dataset. Values are the features' cells as text, or
+    as `cells.py` shows an image or a sequence. Where every step answers, or a text is written, a row's loss
+    is the mean of its steps. Rows of weight 0 do not count.
     """
-    assert schema.target is not None
-    target = schema.target
+    target = dataset.schema.target
+    assert target is not None
     loss = row_losses(judged, target.task)
     if judged.weight is not None:
         loss = torch.where(judged.weight > 0, loss, -1.0)
-    order = torch.argsort(loss, descending=True, stable=True)[:WORST].tolist()
-    names = [column.name for column in schema.features][:MOST_VALUES]
-    cells = frame.select(names)[rows[order].tolist()].rows() if names else [()] * len(order)
+    stepped = target.each_step or target.task == "text"
+    groups = _steps_of_rows(judged) if stepped else [np.array([i]) for i in range(len(judged))]
+    losses = np.array([float(loss[group].mean()) for group in groups]) if stepped else loss.numpy()
+    order = np.argsort(-losses, kind="stable")[: WORST_IMAGES if dataset.schema.image else WORST]
+    positions = np.array([judged.positions[groups[i][0]] for i in order], dtype=np.int64)
+    rows = dataset.rows[positions]
+    values = shown(dataset, frame, positions, rows, MOST_VALUES)
     return [
         {
-            "row": int(rows[i]),
-            "values": {name: _text(cell) for name, cell in zip(names, line, strict=True)},
-            "truth": _truth(target, judged.target[i]),
-            "prediction": _prediction(target, judged.output[i]),
-            "loss": float(loss[i]),
+            "row": int(row),
+            "values": cells,
+            "truth": _truth(target, judged.target[groups[i]], frame, int(row)),
+            "prediction": _prediction(target, judged.output[groups[i]]),
+            "loss": float(losses[i]),
         }
-        for i, line in zip(order, cells, strict=True)
-        if loss[i] >= 0
+        for i, row, cells in zip(order.tolist(), rows.tolist(), values, strict=True)
+        if losses[i] >= 0
     ]
 
 
-def _text(cell: object) -> str:
-    if cell is None:
-        return ""
-    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+def _steps_of_rows(judged: Judged) -> list[np.ndarray]:
+    """Of each row the places of its steps, in order."""
+    order = np.argsort(judged.positions, kind="stable")
+    _, starts = np.unique(judged.positions[order], return_index=True)
+    return np.split(order, starts[1:]) if len(order) else []
 
 
-def _truth(target: Target, value: Tensor) -> str:
+def _truth(target: Target, steps: Tensor, frame: pl.DataFrame, row: int) -> str:
+    """steps: (T,) or (T, K), T = 1 unless every step has an answer."""
+    if target.task == "text":
+        return text(frame[target.names[0]][row])
     if target.classes:
-        return target.classes[int(value)]
+        return text(" ".join(target.classes[int(value)] for value in steps))
     if target.task == "multilabel":
-        return _labels(target, value > 0.5)
-    return ", ".join(f"{v:.4g}" for v in value.tolist())
+        return text("; ".join(_labels(target, value > 0.5) for value in steps))
+    return text("; ".join(", ".join(f"{v:.4g}" for v in value) for value in steps.tolist()))
 
 
-def _prediction(target: Target, output: Tensor) -> str:
+def _prediction(target: Target, steps: Tensor) -> str:
+    """steps: (T, K), T = 1 unless every step has an answer."""
+    if target.task == "text":
+        return f"{int(steps[:, 1].round().sum())} of {len(steps)} tokens right"
     if target.classes:
-        said = int(output.argmax())
-        return f"{target.classes[said]} ({float(output[said]):.2f})"
+        said = steps.argmax(1)
+        if target.each_step:
+            return text(" ".join(target.classes[int(k)] for k in said))
+        return f"{target.classes[int(said[0])]} ({float(steps[0, said[0]]):.2f})"
     if target.task == "multilabel":
-        return _labels(target, output > 0.5)
-    return ", ".join(f"{v:.4g}" for v in output.tolist())
+        return text("; ".join(_labels(target, value > 0.5) for value in steps))
+    return text("; ".join(", ".join(f"{v:.4g}" for v in value) for value in steps.tolist()))
 
 
 def _labels(target: Target, present: Tensor) -> str:
@@ -107,11 +122,11 @@ def response(
     schema = dataset.schema
     assert schema.target is not None
     columns = schema.features
-    plain = all(column.kind == "numeric" for column in columns)
+    plain = all(column.kind == "numeric" for column in columns) and not schema.target.each_step
     one_value = schema.target.task == "binary" or (
         schema.target.task == "regression" and schema.target.outputs == 1
     )
-    if not plain or schema.target.task == "multilabel" or not len(judged):
+    if not plain or schema.target.task in ("multilabel", "text") or not len(judged):
         return None
     dots = np.arange(len(judged)) if show_rows else np.arange(0)
     if len(dots) > DOTS:

@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from coterie.data.cells import Reading
+from coterie.data.arrange import Arrangement, arrange, settle
+from coterie.data.cells import Reading, with_whole_paths, without_bad_images
 from coterie.data.checks import check
 from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
 from coterie.data.infer import infer_schema
-from coterie.data.roles import Roles, assign_roles
+from coterie.data.likeness import likeness_warning, near_copies
+from coterie.data.roles import Roles, assign_roles, find_column
 from coterie.data.schema import Schema
 from coterie.data.splits import Split, split
 from coterie.data.table import Table
 from coterie.errors import DataError
 from coterie.models.catalogue import family_named
+from coterie.models.family import Family
 from coterie.spec import nearest
 from coterie.study.question import Question
 
@@ -43,6 +46,7 @@ class Problem:
     folds: tuple[tuple[Rows, Rows], ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    arrangement: Arrangement | None = None
 
     @property
     def training_rows(self) -> int:
@@ -55,18 +59,30 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
 
     test: a table of its own with the same columns, whose rows then are the test set.
     """
+    if question.skip_bad:
+        table = without_bad_images(table)
+        test = None if test is None else without_bad_images(test)
+    ignore, task = question.ignore, question.task
+    if task is None and any("text" in family.tasks for family in named(question)):
+        task = "text"
+    arrangement = arrangement_of(question, table)
+    if arrangement is not None:
+        table = arrange(_without(table, ignore), arrangement)
+        test = None if test is None else arrange(_without(test, ignore), arrangement)
+        ignore = (question.sequence,) if question.sequence else ()  # of an id nothing is to be learned
+        task = task or ("regression" if question.horizon else None)
     first = table
     if test is not None:
         table = _joined(table, test)
     roles = assign_roles(
         table,
-        target=question.target or None,
-        task=question.task,
+        target=(question.target if arrangement is None else arrangement.answers) or None,
+        task=task,
         positive=question.positive,
         weight=question.weight,
-        group=question.group,
-        time=question.time,
-        ignore=question.ignore,
+        group=None if arrangement is not None and arrangement.horizon else question.group,
+        time=question.time if arrangement is None else arrangement.moment,
+        ignore=ignore,
         kinds=question.kinds,
     )
     for name in question.by:
@@ -88,14 +104,16 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
         test_size=question.test_size,
         folds=folds,
         seed=question.seed,
+        gap=0 if arrangement is None else arrangement.gap,
     )
     schema = infer_schema(table, roles, usable[parts.development], question.kinds, reading_of(question))
+    dataset = encode(table, schema, usable)
     return Problem(
         table=table,
         roles=roles,
         split=parts,
         schema=schema,
-        dataset=encode(table, schema, usable),
+        dataset=dataset,
         development=parts.development,
         test=parts.test,
         folds=parts.folds,
@@ -103,15 +121,61 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
         warnings=(
             *roles.warnings,
             *check(table, roles, schema, usable[parts.development], usable[parts.test], len(parts.folds)),
+            *_alike(table, schema, dataset, usable, parts),
         ),
+        arrangement=arrangement,
     )
+
+
+def arrangement_of(question: Question, table: Table) -> Arrangement | None:
+    """How a table whose rows are steps becomes one whose rows are examples; None where none was asked for."""
+    if not question.sequence and not question.horizon:
+        if question.window:
+            raise DataError("A window belongs to a horizon.", given=question.window, fix="Add --horizon.")
+        return None
+    asked = Arrangement(
+        sequence=question.sequence,
+        time=question.time,
+        horizon=question.horizon or None,
+        window=question.window or None,
+        group=question.group if question.horizon else None,
+        target=question.target or table.target,
+    )
+    return settle(_without(table, question.ignore), asked)
+
+
+def _without(table: Table, names: tuple[str, ...]) -> Table:
+    """The table without these columns, which must exist."""
+    for name in names:
+        find_column(table, name, "A column to ignore")
+    return replace(table, frame=table.frame.drop(names))
+
+
+def _alike(table: Table, schema: Schema, dataset: Dataset, usable: Rows, parts: Split) -> list[str]:
+    """A warning of test images that are near copies of others."""
+    if "image" not in dataset.inputs or not len(parts.test):
+        return []
+    images = dataset.inputs["image"].numpy()
+    pairs = near_copies(images[parts.test], images[parts.development])
+    (column,) = schema.of_kind("image")
+    names = None
+    if len(pairs) and table.frame.schema[column.name] == pl.String:
+        cells = table.frame[column.name]
+        mine, other = parts.test[pairs[0, 0]], parts.development[pairs[0, 1]]
+        names = (str(cells[int(usable[mine])]), str(cells[int(usable[other])]))
+    said = likeness_warning(pairs, len(parts.test), names)
+    return [] if said is None else [said]
+
+
+def named(question: Question) -> list[type[Family]]:
+    """The families that were asked for."""
+    return [family_named(name) for name in question.models]
 
 
 def reading_of(question: Question) -> Reading:
     """How images and texts are read; texts are features when a family is named that reads nothing else."""
-    named = [family_named(name) for name in question.models]
     return Reading(
-        texts=any(family.reads[0] == "text" for family in named),
+        texts=any(family.reads[0] == "text" for family in named(question)),
         image_size=question.image_size,
         fit_image=question.fit_image,
         tokenizer=question.tokenizer,
@@ -128,6 +192,7 @@ def _default_folds(rows: int) -> int:
 
 def _joined(table: Table, test: Table) -> Table:
     """The test rows after the others, under the same columns; those that the test lacks are an error."""
+    table, test = with_whole_paths(table), with_whole_paths(test)
     lacking = [name for name in table.frame.columns if name not in test.frame.columns]
     if lacking:
         near = nearest(lacking[0], test.frame.columns)

@@ -78,14 +78,28 @@ def judge(on: str, dataset: Dataset, positions: np.ndarray, output: Tensor) -> J
     return Judged(on, output.detach().cpu(), dataset.target[at], weight, np.asarray(positions))
 
 
-def pooled(dataset: Dataset, parts: Sequence[Judged]) -> Judged:
-    """Parts joined, rows in order; of a row that is in several parts the mean output."""
+def pooled(parts: Sequence[Judged]) -> Judged:
+    """Parts joined, rows in order; of a row, or a step of a row, that is in several parts the mean output."""
     assert parts
-    positions, place = np.unique(np.concatenate([part.positions for part in parts]), return_inverse=True)
-    index = torch.from_numpy(place)
-    total = torch.zeros(len(positions), parts[0].output.shape[1], dtype=torch.float64)
+    keys = np.concatenate([np.stack([p.positions, _occurrence(p.positions)], axis=1) for p in parts])
+    found, first, place = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    index, at = torch.from_numpy(place.reshape(-1)), torch.from_numpy(first)
+    total = torch.zeros(len(found), parts[0].output.shape[1], dtype=torch.float64)
     total.index_add_(0, index, torch.cat([part.output.double() for part in parts]))
-    return judge("validation", dataset, positions, total / torch.bincount(index)[:, None])
+    weights = [part.weight for part in parts]
+    return Judged(
+        parts[0].on,
+        total / torch.bincount(index)[:, None],
+        torch.cat([part.target for part in parts])[at],
+        None if any(w is None for w in weights) else torch.cat([w for w in weights if w is not None])[at],
+        found[:, 0],
+    )
+
+
+def _occurrence(positions: np.ndarray) -> np.ndarray:
+    """Of each entry, how many equal ones stand right before it: the steps of a row follow one another."""
+    starts = np.flatnonzero(np.diff(positions, prepend=-1))
+    return np.arange(len(positions)) - np.repeat(starts, np.diff(starts, append=len(positions)))
 
 
 def interval_scores(judged: Judged, task: str, seed: int, resamples: int = RESAMPLES) -> Scores:

@@ -141,10 +141,10 @@ def _make(family: type[Family], task: str, settings: Mapping[str, Any]) -> tuple
 def _fits(recipe: Recipe, task: str) -> None:
     """Refuses a loss, solver or class weights that the task has no use for."""
     wrong = None
-    if task == "regression" and recipe.loss == "cross_entropy":
-        wrong = ("The loss of regression must be one of mse, mae, huber.", "loss=cross_entropy")
-    elif task != "regression" and recipe.loss not in ("auto", "cross_entropy"):
-        wrong = ("The loss of classification must be cross_entropy.", f"loss={recipe.loss}")
+    if task == "regression" and recipe.loss in ("cross_entropy", "perceptron", "lms"):
+        wrong = ("The loss of regression must be one of mse, mae, huber.", f"loss={recipe.loss}")
+    elif task != "regression" and recipe.loss not in ("auto", "cross_entropy", "perceptron", "lms"):
+        wrong = ("The loss of classes must be cross_entropy, perceptron or lms.", f"loss={recipe.loss}")
     elif task != "regression" and recipe.optimizer == "exact":
         wrong = (
             "The exact optimizer solves least squares, which is for values.",

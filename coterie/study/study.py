@@ -22,6 +22,7 @@ import polars as pl
 import torch
 
 import coterie
+from coterie.data.arrangement import Arrangement
 from coterie.data.bundled import SETS
 from coterie.data.checks import capacity_warning
 from coterie.data.read import Table, read
@@ -34,8 +35,9 @@ from coterie.report.notebook import study_html
 from coterie.report.page import render
 from coterie.study.assess import assess, member_validation
 from coterie.study.baselines import Baseline, fit_baselines
+from coterie.study.closeup import closeup
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
-from coterie.study.fitted import assemble, out_of_fold, score_candidates
+from coterie.study.fitted import assemble, best_member, out_of_fold, score_candidates
 from coterie.study.fitting import Clock, Trained, curves_of, fit_cohorts, read_trained
 from coterie.study.folder import (
     ASKED,
@@ -226,13 +228,15 @@ class Study:
         trained = read_trained(self._folder, plans)
         ranked = score_candidates(candidates, trained, problem)
         winner = choose(ranked, metric.maximise, question.prefer)
-        about = self._about(winner, metric)
+        about = self._about(winner, metric, problem.arrangement)
         ensemble = assemble(problem, winner.candidate, trained, about)
         positions, oof = out_of_fold(problem, ensemble)
         judged = member_validation(problem, ensemble)
         if question.refit and problem.folds:
             yield Phase("refitting", "the winner on all training rows")
             ensemble = yield from self._refit(winner, len(plans), metric, device, about)
+        if ensemble.task == "text":  # texts cannot be averaged: the best member alone is kept
+            ensemble = ensemble.subset([best_member(winner, ensemble, metric.maximise)])
         yield Phase("baselines")
         baselines: list[Baseline] = []
         for baseline in fit_baselines(
@@ -275,6 +279,7 @@ class Study:
             },
         )
         ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
+        facts["closeup"] = closeup(problem, ensemble, question)
         yield Phase("report")
         self._write(facts, arrays, ensemble)
         yield Finished(str(self.folder), facts["compute"]["seconds"])
@@ -389,13 +394,14 @@ class Study:
         told = self._asked["tables"][name]  # as it was at the beginning, wherever its rows are kept now
         return dataclasses.replace(table, source=told["source"], notes=tuple(told["notes"]))
 
-    def _about(self, winner: Scored, metric: Metric) -> dict[str, Any]:
+    def _about(self, winner: Scored, metric: Metric, arrangement: Arrangement | None) -> dict[str, Any]:
         values = {n: list(v) if isinstance(v, tuple) else v for n, v in winner.candidate.values().items()}
         return {
             "study": self._asked["name"],
             "metric": metric.name,
             "hyperparameters": values,
             "versions": versions(),
+            "arrangement": None if arrangement is None else arrangement.to_dict(),
         }
 
     def _searched(self, candidates: tuple[Candidate, ...], task: str) -> dict[str, list[str]]:

@@ -193,7 +193,10 @@ def look_at(
         name, why = _for_values(target)
     elif task == "multilabel":
         name, why = _for_labels(target)
+    elif task == "text":
+        name, why = "perplexity", "Among how many tokens the model still hesitates, whatever their number."
     else:
+        target = target[target >= 0]  # steps that are none
         shares = np.bincount(target, minlength=len(classes)) / max(1, len(target))
         name, why = _for_classes(shares, classes, accuracy)
     misleading = metric.name == "accuracy" and name in ("average_precision", "balanced_accuracy")

@@ -29,6 +29,7 @@ from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS, update
 from coterie.training.plan import CohortPlan, Member
 from coterie.training.schedules import factors
+from coterie.training.start import Pace, Start
 from coterie.training.step import Step
 
 ORDER, SITES = site("order"), site("sites")
@@ -57,6 +58,7 @@ class Arena:
     validation: tuple[np.ndarray, ...]  # rows of each fold; empty arrays where there is none
     device: torch.device
     dtype: torch.dtype = torch.float32
+    start: Start | None = None  # weights that members begin with, instead of drawn ones
 
     @classmethod
     def of(
@@ -65,13 +67,15 @@ class Arena:
         folds: tuple[tuple[np.ndarray, np.ndarray], ...],
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        start: Start | None = None,
     ) -> Arena:
         """folds: (training rows, validation rows) into the dataset, at least one pair."""
         assert dataset.target is not None
         weight = torch.ones(len(dataset)) if dataset.weight is None else dataset.weight
         data = {**dataset.inputs, "target": dataset.target, "weight": weight}
         data = {n: t.to(device, dtype if t.is_floating_point() else None) for n, t in data.items()}
-        return cls(dataset, data, tuple(f[0] for f in folds), tuple(f[1] for f in folds), device, dtype)
+        training, validation = tuple(f[0] for f in folds), tuple(f[1] for f in folds)
+        return cls(dataset, data, training, validation, device, dtype, start)
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -82,7 +86,7 @@ class Arena:
         if family.precision == "single" or self.dtype == torch.float64:
             return self
         folds = tuple(zip(self.training, self.validation, strict=True))
-        return Arena.of(self.dataset, folds, self.device, torch.float64)
+        return Arena.of(self.dataset, folds, self.device, torch.float64, self.start)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Draw:
     lr: Tensor
     t: Tensor
     busy: np.ndarray  # (A,) steps in which each member has rows
+    pace: Tensor | None = None  # (A, P) factors of the learning rate, where layers differ in it
 
 
 class Cohort:
@@ -106,6 +111,8 @@ class Cohort:
         networks = build_networks(plan.members, arena)
         objectives = [self._objective(m, n) for m, n in zip(plan.members, networks, strict=True)]
         self.layout = Layout.of(networks[0])
+        taken = arena.start.taken(networks[0]) if arena.start else ()
+        self.pace = Pace.of(self.layout, taken, arena.device) if taken else None
         refreshed = ("key", "present")
         names = [n for n, _ in objectives[0].named_buffers() if n.rpartition(".")[2] not in refreshed]
         each = [dict(o.named_buffers()) for o in objectives]
@@ -205,7 +212,8 @@ class Cohort:
             self.hyper,
             torch.tensor(drops, dtype=self.arena.dtype, device=device),
         )
-        return Draw(rows, present, keys, lr, t.to(self.arena.dtype) + 1, self.epoch_steps)
+        pace = self.pace.factors(self.epoch, self.hyper) if self.pace else None
+        return Draw(rows, present, keys, lr, t.to(self.arena.dtype) + 1, self.epoch_steps, pace)
 
     def advance(self, draw: Draw) -> None:
         """One step of every living member; those whose epoch is over idle."""
@@ -222,7 +230,8 @@ class Cohort:
             self.arena.data,
             self.scratch,
         )
-        hyper = self.columns | {"lr": draw.lr[s][:, None]}
+        lr = draw.lr[s][:, None]
+        hyper = self.columns | {"lr": lr if draw.pace is None else lr * draw.pace}
         update(
             self.plan.recipe.optimizer,
             self.flat,
@@ -332,7 +341,8 @@ def network_of(family: Family, dataset: Dataset) -> Network:
 def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
     """Each member's network, initialised under its key, its preparation fitted on its own training rows.
 
-    A body with a `fit` of its own (centres, bins) is fitted too, on prepared training rows.
+    A body that `fits` (centres, bins) is fitted too, on prepared training rows. Where the arena has a start,
+    its weights are taken then, those of an earlier member that depends on fold and seed alone.
     """
     fitted: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
     networks = []
@@ -341,8 +351,8 @@ def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
             torch.manual_seed(member.key)
             network = network_of(member.candidate.family, arena.dataset).to(arena.dtype)
             rows = torch.from_numpy(arena.training[member.fold])
-            fits = getattr(network.body, "fit", None)
-            needed = arena.dataset.inputs if fits is not None or member.fold not in fitted else {}
+            fits = getattr(network.body, "fits", False)
+            needed = arena.dataset.inputs if fits or member.fold not in fitted else {}
             inputs = {name: x[rows] for name, x in needed.items()}
             if member.fold not in fitted:  # the same rows and, within a cohort, the same options
                 assert arena.dataset.target is not None
@@ -352,9 +362,13 @@ def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
             prepare, output = fitted[member.fold]
             network.prepare.load_state_dict(prepare)
             network.output.load_state_dict(output)
-            if fits is not None:
+            if fits:
                 floats = {n: t.to(arena.dtype) if t.is_floating_point() else t for n, t in inputs.items()}
-                fits(network.prepare(floats))
+                body: Any = network.body
+                with torch.no_grad():
+                    body.fit(network.prepare(floats))
+            if arena.start is not None:
+                arena.start.put(network, member.seed * len(arena.training) + member.fold)
         networks.append(network)
     return networks
 

@@ -103,7 +103,8 @@ def update(
 ) -> None:
     """One step of all members: clip, decay, then the optimizer's own rule.
 
-    p, g, slots (M, P); hyper (M, 1); t (M, 1); weights: where in P weight decay acts.
+    p, g, slots (M, P); hyper (M, 1), or "lr" (M, P) where layers learn at rates of their own; t (M, 1);
+    weights: where in P weight decay acts.
     clips, decays: whether members do, which is structural: what is off is not computed.
     """
     optimizer = OPTIMIZERS[name]
@@ -112,7 +113,9 @@ def update(
         g.mul_((hyper["clip"] / (g.norm(dim=-1, keepdim=True) + 1e-6)).clamp_max(1.0))
     for part in weights if decays else ():
         if optimizer.decoupled:
-            p[:, part].mul_(1 - hyper["lr"] * hyper["weight_decay"])
+            lr = hyper["lr"]
+            lr = lr if lr.shape[1] == 1 else lr[:, part]
+            p[:, part].mul_(1 - lr * hyper["weight_decay"])
         else:
             g[:, part].addcmul_(p[:, part], hyper["weight_decay"])
     optimizer.update(p, g, slots, hyper, t)

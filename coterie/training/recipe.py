@@ -75,6 +75,21 @@ class Recipe(Spec):
     patience: int = integer(
         15, low=0, stacked=True, help="epochs without improvement before stopping; 0: never"
     )
+    freeze: int = integer(
+        0,
+        low=0,
+        stacked=True,
+        help="with --init: epochs in which only new layers learn, and the output layer",
+    )
+    thaw: int = integer(
+        0,
+        low=0,
+        stacked=True,
+        help="with --init: epochs between the thawing of a layer and of the one below it; 0: all at once",
+    )
+    discount: float = number(
+        1.0, low=0, high=1, above=True, help="with --init: factor of the learning rate from a layer to the one below"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

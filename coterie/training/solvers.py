@@ -25,8 +25,9 @@ def solve_ridge(cohort: Cohort) -> None:
     Other conventions: scikit-learn's Ridge minimises the *sum* of squares + α‖w‖², so α = n·λ for one
     target; Bishop's ½·sum + (λ'/2)‖w‖² has λ' = n·λ too, both halves cancelling.
 
-    Solved in float64 by the eigenvectors of the (D, D) covariance (Hoerl & Kennard, 1970); Gram matrices
-    are summed over chunks of rows, so memory does not grow with the table.
+    Solved in float64 by orthogonal factors alone, which do not square the condition of the problem: a QR
+    factor of the rows, chunk by chunk so that memory does not grow with the table (Golub, 1965), and the
+    singular values of its part behind the column of ones (Hoerl & Kennard, 1970).
     """
     network = cohort.steps.objective.get_submodule("network")
     head = network.get_submodule("body.head")
@@ -39,12 +40,13 @@ def solve_ridge(cohort: Cohort) -> None:
             fix="Use optimizer=adam, or the family linear with categories=onehot.",
         )
     outputs, features = head.weight.shape
-    members, width = len(cohort.alive), features + 1 + outputs
-    moments = torch.zeros(members, width, width, dtype=torch.float64, device=cohort.arena.device)
+    members, width = len(cohort.alive), 1 + features + outputs
     center = cohort.buffers[NETWORK + "output.center"].double()[:, None]
     scale = cohort.buffers[NETWORK + "output.scale"].double()[:, None]
-    chunk = max(1, CHUNK // (members * width))
+    chunk = max(2 * width, CHUNK // (members * width))
     counts = torch.from_numpy(cohort.counts).to(cohort.arena.device)
+    factor = torch.zeros(members, 0, width, dtype=torch.float64, device=cohort.arena.device)
+    total = factor.new_zeros(members)
     for start in range(0, int(cohort.counts.max()), chunk):
         rows = cohort.folds[cohort.fold_of, start : start + chunk]
         place = torch.arange(start, start + rows.shape[1], device=rows.device)
@@ -52,19 +54,20 @@ def solve_ridge(cohort: Cohort) -> None:
         phi = cohort.steps.output(cohort.flat, cohort.buffers, rows, cohort.arena.inputs, "features").double()
         target = (cohort.arena.data["target"][rows].double() - center) / scale
         ones = torch.ones(*rows.shape, 1, dtype=torch.float64, device=rows.device)
-        joint = torch.cat([phi, ones, target], dim=-1)
-        moments += (joint * weight[..., None]).mT @ joint
-    moments /= moments[:, features, features].clamp_min(1e-300)[:, None, None]
-    mean = moments[:, features, :]
-    covariance = moments - mean[:, :, None] * mean[:, None, :]
-    values, vectors = torch.linalg.eigh(covariance[:, :features, :features])
-    values = values.clamp_min(0)
-    strength = values + outputs * cohort.hyper["l2"].double()[:, None]
-    noise = values.amax(1, keepdim=True) * features * torch.finfo(torch.float64).eps
-    inverse = torch.where(strength > noise, 1 / strength, 0.0)
-    with_target = covariance[:, :features, features + 1 :]
-    weights = vectors @ (inverse[..., None] * (vectors.mT @ with_target))
-    bias = mean[:, features + 1 :] - (mean[:, None, :features] @ weights).squeeze(1)
+        joint = torch.cat([ones, phi, target], dim=-1) * weight.sqrt()[..., None]
+        factor = torch.linalg.qr(torch.cat([factor, joint], dim=1), mode="r").R
+        total += weight.sum(1)
+    factor = nn.functional.pad(factor, (0, 0, 0, max(0, width - factor.shape[1])))
+    one, inner = factor[:, :1], factor[:, 1 : 1 + features]  # behind the ones the columns are centred
+    u, values, v = torch.linalg.svd(inner[:, :, 1 : 1 + features])
+    penalty = (outputs * cohort.hyper["l2"].double() * total)[:, None]
+    largest = max(features, int(cohort.counts.max())) * torch.finfo(torch.float64).eps  # NumPy's rank rule
+    noise = largest * (values[:, :1] if features else 0.0)
+    small = (values <= noise) & (penalty == 0)
+    inverse = torch.where(small, 0.0, values / torch.where(small, 1.0, values.square() + penalty))
+    weights = v.mT @ (inverse[..., None] * (u.mT @ inner[:, :, 1 + features :]))
+    left = one[:, 0, 1 + features :] - (one[:, :, 1 : 1 + features] @ weights).squeeze(1)
+    bias = left / one[:, :1, 0]
     solved = {
         "body.head.weight": weights.mT.to(cohort.arena.dtype),
         "body.head.bias": bias.to(cohort.arena.dtype),

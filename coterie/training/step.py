@@ -165,5 +165,5 @@ class View(nn.Module):
         self.network = network
         self.method = method
 
-    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        return getattr(self.network, self.method)(inputs)
+    def forward(self, inputs: dict[str, Tensor], **how: object) -> Tensor:
+        return getattr(self.network, self.method)(inputs, **how)

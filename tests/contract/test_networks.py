@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from small_cohorts import (
+    NAMED,
     PAIRED,
     TARGETS,
     VARIANTS,
@@ -21,8 +22,9 @@ from small_cohorts import (
     member,
     run,
     small,
+    small_data,
     small_recipe,
-    small_table,
+    targets_of,
 )
 from torch import Tensor
 
@@ -38,6 +40,7 @@ from coterie.training.recipe import Recipe
 
 by_variant = pytest.mark.parametrize("family", [f for _, f in VARIANTS], ids=[name for name, _ in VARIANTS])
 by_pair = pytest.mark.parametrize(("family", "target"), [p[1:] for p in PAIRED], ids=[p[0] for p in PAIRED])
+by_named = pytest.mark.parametrize(("name", "target"), NAMED, ids=[f"{n}-{t}" for n, t in NAMED])
 by_family = pytest.mark.parametrize("name", FAMILIES)
 by_target = pytest.mark.parametrize("target", TARGETS)
 
@@ -61,42 +64,64 @@ def check_range(output: Tensor, task: str) -> None:
         torch.testing.assert_close(output.sum(-1), torch.ones(output.shape[:-1]))
 
 
-@by_target
-@by_variant
+@by_pair
 def test_shapes_and_ranges(family: Family, target: str) -> None:
-    dataset, (task, outputs) = small_table(target), (TARGETS[target].task, TARGETS[target].outputs)
+    dataset = small_data(family, target)
+    assert dataset.schema.target is not None
+    task, outputs = dataset.task, dataset.schema.target.outputs
     network = prepared_network(family, dataset).eval()
     rows = len(dataset)
     assert network.task == task
-    assert network.raw(dataset.inputs).shape == (rows, 1 if task == "binary" else outputs)
-    assert network.features(dataset.inputs).shape[0] == rows
-    assert network.features(dataset.inputs).ndim == 2
+    if task == "text":  # as many answers as there are tokens to write, and of each two numbers
+        steps = dataset.target.shape[1]
+        assert network.raw(dataset.inputs).shape == (rows, steps, outputs)
+        assert network(dataset.inputs).shape == (rows, steps, 2)
+        assert ((network(dataset.inputs) >= 0) & (network(dataset.inputs) <= 1)).all()
+        return
+    within = (getattr(family, "ensemble", 0),) if hasattr(family, "ensemble") else ()
+    assert network.raw(dataset.inputs).shape == (rows, *within, 1 if task == "binary" else outputs)
+    assert network.features(dataset.inputs).shape[: 1 + len(within)] == (rows, *within)
+    assert network.features(dataset.inputs).ndim == 2 + len(within)
     output = network(dataset.inputs)
     assert output.shape == (rows, outputs)
     check_range(output, task)
     one = network({name: column[:1] for name, column in dataset.inputs.items()})
-    torch.testing.assert_close(one, output[:1])  # in use, a row's answer does not depend on its neighbours
+    torch.testing.assert_close(
+        one, output[:1], rtol=1e-5, atol=1e-5
+    )  # in use, a row's answer does not depend on its neighbours
 
 
 @by_variant
 def test_any_row_has_an_answer(family: Family) -> None:
     """All missing, infinite, enormous, never seen."""
-    dataset = small_table("binary")
+    target = targets_of(type(family))[0]
+    if target == "text":
+        return
+    dataset = small_data(family, target)
     network = prepared_network(family, dataset).eval()
     numeric = torch.tensor([torch.nan, torch.inf, -torch.inf, 3e38, -3e38, 0.0])[:, None].expand(-1, 4)
     last = torch.tensor([c - 1 for c in dataset.schema.cardinality]).expand(6, -1)
-    check_range(network({"numeric": numeric, "category": last}), "binary")
+    others = {name: column[:6] for name, column in dataset.inputs.items()}
+    check_range(network(others | {"numeric": numeric, "category": last}), "binary")
 
 
 @by_variant
 def test_gradients_reach_every_parameter(family: Family) -> None:
-    dataset = small_table("multiclass")
+    dataset = small_data(family, "multiclass" if "multiclass" in family.tasks else "text")
     network = prepared_network(family, dataset).eval()  # else a bias before batch normalisation has none
     with torch.no_grad():
         for parameter in network.parameters():  # a family may begin at 0, where gradients can be 0
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
-    torch.nn.functional.cross_entropy(network.raw(dataset.inputs), dataset.target).backward()
+    raw, target = network.raw(dataset.inputs), dataset.target
+    if dataset.task == "text":
+        raw, target = raw.flatten(0, 1), target.flatten()
+    elif raw.ndim == 3:
+        raw, target = raw.flatten(0, 1), target.repeat_interleave(raw.shape[1])
+    torch.nn.functional.cross_entropy(raw, target, ignore_index=-1).backward()
+    flat = getattr(family, "activation", "") == "step"  # a step has no gradient to learn by
     for name, parameter in network.named_parameters():
+        if flat and not name.startswith("body.head"):
+            continue
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.abs().max() > 0, name
@@ -104,7 +129,7 @@ def test_gradients_reach_every_parameter(family: Family) -> None:
 
 @by_variant
 def test_same_seed_same_numbers_and_other_seeds_others(family: Family) -> None:
-    arena, recipe = arena_of(small_table("binary")), small_recipe()
+    arena, recipe = arena_of(small_data(family, targets_of(type(family))[0])), small_recipe()
     candidate = Candidate(0, family, recipe)
     members = [member(candidate, fold=0, seed=0), member(candidate, fold=0, seed=1)]
     first, second = run(cohort_of(members, arena)), run(cohort_of(members, arena))
@@ -114,19 +139,24 @@ def test_same_seed_same_numbers_and_other_seeds_others(family: Family) -> None:
     assert not torch.equal(first.flat[0], first.flat[1])  # at least the batches are others
 
 
-@by_target
-@by_family
+@by_named
 def test_learns(name: str, target: str) -> None:
-    arena = arena_of(small_table(target))
-    recipe = small_recipe(epochs=12, optimizer="adam", schedule="constant", weight_decay=0.0)
-    epochs = run(cohort_of(four_members(small(FAMILIES[name]), recipe), arena)).epochs
+    family = small(FAMILIES[name])
+    arena = arena_of(small_data(family, target))
+    recipe = small_recipe(
+        epochs=8 if family.name == "googlenet" else 12,
+        optimizer="adam",
+        schedule="constant",
+        weight_decay=0.0,
+    )
+    epochs = run(cohort_of(four_members(family, recipe), arena)).epochs
     for first, last in zip(epochs[0].train, epochs[-1].train, strict=True):
         assert last < 0.97 * first
 
 
 @by_pair
 def test_saved_and_loaded_predicts_the_same_bits(family: Family, target: str, tmp_path: Path) -> None:
-    dataset = small_table(target)
+    dataset = small_data(family, target)
     members = four_members(family, small_recipe(epochs=1))
     cohort = run(cohort_of(members, arena_of(dataset))).cohort
     places = [{"fold": m.fold, "seed": m.seed} for m in members]
@@ -134,11 +164,12 @@ def test_saved_and_loaded_predicts_the_same_bits(family: Family, target: str, tm
     again = Model.load(model.save(tmp_path / "model"))
     assert torch.equal(model.member_output(dataset), answers(cohort))
     assert torch.equal(again.member_output(dataset), answers(cohort))
-    assert (again.predict(dataset) == model.predict(dataset)).all()
+    if target != "text":
+        assert (again.predict(dataset) == model.predict(dataset)).all()
     assert (again.family, again.schema, again.members) == (family, dataset.schema, places)
     subset = again.subset([2, 0])
     assert subset.members == [places[2], places[0]]
-    torch.testing.assert_close(subset.member_output(dataset), answers(cohort)[[2, 0]])
+    torch.testing.assert_close(subset.member_output(dataset), answers(cohort)[[2, 0]], rtol=1e-4, atol=1e-4)
 
 
 # ---- hyperparameters -------------------------------------------------------------------------------------
@@ -187,8 +218,7 @@ def test_what_is_printed_reads_back_and_searches_stay_within_bounds(cls: type[sp
         assert getattr(cls(**{name: value}), name) == value
 
 
-@by_target
-@by_family
+@by_named
 def test_advice_and_search_name_what_exists(name: str, target: str) -> None:
     cls, task = FAMILIES[name], TARGETS[target].task
     assert cls.name == name

@@ -16,6 +16,23 @@ SHAPES = {
     "wine": ((178, 14), ("cultivar",)),
     "diabetes": ((442, 11), ("progression",)),
     "linnerud": ((20, 6), ("Weight", "Waist", "Pulse")),
+    "and": ((4, 3), ("y",)),
+    "or": ((4, 3), ("y",)),
+    "xor": ((4, 3), ("y",)),
+    "celsius": ((7, 2), ("fahrenheit",)),
+    "sine": ((10, 2), ("t",)),
+    "blobs": ((600, 3), ("class",)),
+    "moons": ((600, 3), ("class",)),
+    "circles": ((600, 3), ("class",)),
+    "spirals": ((1000, 3), ("class",)),
+    "digits-images": ((1797, 2), ("digit",)),
+    "shapes": ((1500, 2), ("shape",)),
+    "adding": ((6000, 2), ("sum",)),
+    "copy": ((2000, 2), ("written",)),
+    "reversal": ((4000, 2), ("written",)),
+    "parity": ((2000, 2), ("parity",)),
+    "signals": ((1000, 2), ("wave",)),
+    "markov-text": ((3000, 1), ("text",)),
 }
 
 

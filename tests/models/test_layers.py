@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from coterie.models.layers import ACTIVATIONS, BatchNorm, Dropout
+from coterie.models.layers import BatchNorm, Dropout
 from coterie.randomness import fold
 
 
@@ -150,23 +147,3 @@ def test_dropout_has_its_gradient_and_rests_in_use() -> None:
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_odd_sizes(size: int) -> None:
     assert dropped(0.5, 1, (size,)).shape == (size,)
-
-
-FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": lambda x: x.clamp_min(0),
-    "leaky_relu": lambda x: torch.where(x > 0, x, 0.01 * x),
-    "elu": lambda x: torch.where(x > 0, x, x.exp() - 1),
-    "selu": F.selu,
-    "gelu": lambda x: x * 0.5 * (1 + torch.erf(x / 2**0.5)),
-    "silu": lambda x: x / (1 + (-x).exp()),
-    "softplus": lambda x: (1 + x.exp()).log(),
-    "tanh": torch.tanh,
-    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
-}
-
-
-def test_activations_are_what_they_are_called() -> None:
-    x = torch.linspace(-4, 4, 33, dtype=torch.float64)
-    assert set(FUNCTIONS) == set(ACTIVATIONS)
-    for name, function in FUNCTIONS.items():
-        torch.testing.assert_close(ACTIVATIONS[name]()(x), function(x))

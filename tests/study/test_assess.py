@@ -114,7 +114,7 @@ def assessed(problem: Problem, question: Question, model: Fake | None = None, ba
     scores = [MemberScore(fold, 0, 0.1 * fold, 3, 5, "finished") for fold in range(len(problem.folds) or 1)]
     ranked = [scored(c, 1000, scores, 70, 35) for c in candidates]
     unseen = member_validation(problem, model)
-    oof = pooled(problem.dataset, unseen) if unseen else None
+    oof = pooled(unseen) if unseen else None
     facts, arrays = assess(
         problem,
         model,

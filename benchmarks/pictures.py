@@ -1,0 +1,49 @@
+"""Bars of families on images: handwritten digits, and shapes in noise with and without rotation."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+from learning import Bar, learned, spread
+
+
+def digits(seeds: int, work: Path) -> Iterator[Bar]:
+    """The 8 × 8 digits: whole studies with one candidate each, and one validation part instead of five."""
+    import coterie as ct
+
+    for family, bar in (("mlp", 0.97), ("cnn", 0.985), ("resnet", 0.985), ("vit", 0.96), ("lstm", 0.96)):
+        found = []
+        for seed in range(seeds):
+            out = work / f"{family}-{seed}"
+            study = ct.fit("digits-images", models=family, candidates=1, folds=1, seed=seed, out=out)
+            found.append(study.facts["test"]["accuracy"]["value"])
+            shutil.rmtree(out)
+        print(f"  {family}: {spread(found)}", flush=True)
+        yield f"digits-images: {family} test accuracy (mean of {seeds} seeds)", statistics.mean(found), "≥", bar
+
+
+def shapes(seeds: int, work: Path) -> Iterator[Bar]:
+    """Upright shapes to learn from; upright and turned ones to judge by, without and with rotation."""
+    import polars as pl
+
+    from coterie.data import synthetic
+
+    columns, _, _ = synthetic.shapes(1000, turned=True, seed=1)
+    turned = pl.DataFrame(columns)
+    accuracy: dict[str, list[list[float]]] = {}
+    for label, fix in (("without", {}), ("with", {"rotate": 180})):
+        made = learned("shapes", "cnn", seeds, fix)
+        upright = made.problem.table.frame[made.problem.test]
+        for kind, frame in (("upright", upright), ("turned", turned)):
+            truth = frame["shape"].to_numpy()
+            found = [float((m.predict(frame) == truth).mean()) for m in made.alone()]
+            print(f"  cnn {label} rotation, {kind}: {spread(found)}", flush=True)
+            accuracy.setdefault(kind, []).append(found)
+    plain, rotated = (statistics.mean(found) for found in accuracy["turned"])
+    upright_mean = statistics.mean(accuracy["upright"][0])
+    yield f"shapes in noise: cnn accuracy (mean of {seeds} seeds)", upright_mean, "≥", 0.99
+    yield f"turned shapes: accuracy without rotation (mean of {seeds} seeds)", plain, "", 0
+    yield "turned shapes: accuracy with rotation minus without", rotated - plain, "≥", 0.05

@@ -1,0 +1,180 @@
+"""Attention, and the Transformer's blocks, as tensor operations that lift.
+
+Written out as product, softmax, product: PyTorch's fused operation has no lifting rule for masks. B batch,
+T steps that ask, S steps that are looked at, D width, N heads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from coterie.models.activations import ACTIVATIONS
+from coterie.models.layers import Dropout
+
+Kept = tuple[Tensor, Tensor]  # of earlier steps, keys and values (B, N, S, D/N)
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention of several heads (Vaswani et al., 2017): (B, T, D), (B, S, D) → (B, T, D).
+
+    A step that may look at nothing gets zeros. With `causal`, step t looks at steps up to t + S − T.
+    `look` also returns the weights (B, N, T, S).
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        for layer in (self.query, self.key, self.value):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.out.bias)
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
+
+    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        return self.look(x, memory, mask, causal)[0]
+
+    def look(
+        self, x: Tensor, memory: Tensor, mask: Tensor | None = None, causal: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """mask: (B, S), True where there is something to look at."""
+        return self.attend(self.split(self.query(x)), *self.keys_and_values(memory), mask, causal)
+
+    def keys_and_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N, S, D/N) both: what a generator keeps of earlier steps."""
+        return self.split(self.key(memory)), self.split(self.value(memory))
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool
+    ) -> tuple[Tensor, Tensor]:
+        """The answer (B, T, D) and its weights, from split queries, keys and values."""
+        steps, seen = query.shape[-2], key.shape[-2]
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        allowed = None if mask is None else mask[:, None, None]
+        if causal:
+            at = torch.arange(steps, device=query.device)[:, None] + (seen - steps)
+            behind = torch.arange(seen, device=query.device) <= at
+            allowed = behind if allowed is None else behind & allowed
+        if allowed is not None:
+            # a finite floor and not −∞: where nothing is allowed the softmax must stay finite
+            scores = torch.where(allowed, scores, -1e30)
+        weights = scores.softmax(-1)
+        if allowed is not None:
+            weights = torch.where(allowed, weights, 0.0)
+        joined = (self.dropout(weights) @ value).transpose(1, 2).flatten(2)
+        return self.out(joined), weights
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, T, D) → (B, N, T, D/N)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """A Transformer block: self-attention, attention to a memory if there is one, two affine layers.
+
+    norm_first: layer normalisation before each part (pre-norm), not behind its addition (post-norm).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        activation: str = "gelu",
+        cross: bool = False,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.norm_first = norm_first
+        self.attention = Attention(width, heads, dropout)
+        self.attention_norm = nn.LayerNorm(width, eps)
+        self.cross = Attention(width, heads, dropout) if cross else None
+        self.cross_norm = nn.LayerNorm(width, eps) if cross else None
+        self.feed = nn.Sequential(
+            nn.Linear(width, hidden), ACTIVATIONS[activation](), nn.Linear(hidden, width)
+        )
+        self.feed_norm = nn.LayerNorm(width, eps)
+        drops = [Dropout(dropout) if dropout else nn.Identity() for _ in range(3)]
+        self.drop_attention, self.drop_cross, self.drop_feed = drops
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        causal: bool = False,
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
+        """x (B, T, D), mask (B, T); memory (B, S, D) with its mask, for a block that looks at one."""
+        x = self._own(x, lambda own: self.attention(own, own, mask, causal))
+        return self._rest(x, memory, memory_mask)
+
+    def continued(
+        self, x: Tensor, kept: Kept | None, memory: Tensor | None = None, memory_mask: Tensor | None = None
+    ) -> tuple[Tensor, Kept]:
+        """x (B, t, D) behind steps of which keys and values were kept; with all of them to be kept."""
+        now: list[Kept] = []
+
+        def attend(own: Tensor) -> Tensor:
+            new = self.attention.keys_and_values(own)
+            both = [torch.cat(pair, dim=2) for pair in zip(kept, new, strict=True)] if kept else list(new)
+            now.append((both[0], both[1]))
+            query = self.attention.split(self.attention.query(own))
+            return self.attention.attend(query, both[0], both[1], None, causal=True)[0]
+
+        x = self._own(x, attend)
+        return self._rest(x, memory, memory_mask), now[0]
+
+    def looks(self, x: Tensor, memory: Tensor, memory_mask: Tensor | None) -> Tensor:
+        """(B, T, S): where a causal block looks at its memory, the mean of its heads."""
+        assert self.cross is not None
+        assert self.cross_norm is not None
+        x = self._own(x, lambda own: self.attention(own, own, None, causal=True))
+        own = self.cross_norm(x) if self.norm_first else x
+        return self.cross.look(own, memory, memory_mask)[1].mean(1)
+
+    def _own(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        own = self.attention_norm(x) if self.norm_first else x
+        x = x + self.drop_attention(attend(own))
+        return x if self.norm_first else self.attention_norm(x)
+
+    def _rest(self, x: Tensor, memory: Tensor | None, memory_mask: Tensor | None) -> Tensor:
+        if self.cross is not None and self.cross_norm is not None:
+            assert memory is not None
+            own = self.cross_norm(x) if self.norm_first else x
+            x = x + self.drop_cross(self.cross(own, memory, memory_mask))
+            x = x if self.norm_first else self.cross_norm(x)
+        own = self.feed_norm(x) if self.norm_first else x
+        x = x + self.drop_feed(self.feed(own))
+        return x if self.norm_first else self.feed_norm(x)
+
+
+def sinusoids(steps: int, width: int, like: Tensor) -> Tensor:
+    """(T, D): sines and cosines of geometrically spaced wavelengths (Vaswani et al., 2017)."""
+    place = torch.arange(steps, device=like.device, dtype=like.dtype)[:, None]
+    pair = torch.arange(0, width, 2, device=like.device, dtype=like.dtype)
+    angle = place * torch.exp(-math.log(10000.0) * pair / width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]
+
+
+class Positions(nn.Module):
+    """Adds to each step what tells its place: learned vectors, or sinusoids."""
+
+    def __init__(self, kind: str, longest: int, width: int) -> None:
+        super().__init__()
+        self.learned = nn.Parameter(torch.randn(longest, width) * 0.02) if kind == "learned" else None
+
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        end = start + x.shape[1]
+        if self.learned is not None:
+            return x + self.learned[start:end]
+        return x + sinusoids(end, x.shape[2], x)[start:]

@@ -1,0 +1,108 @@
+"""The Transformer's encoder, as BERT has it: every step looks at every other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coterie.models.attention import Block, Positions
+from coterie.models.family import SequenceFamily
+from coterie.models.layers import Dropout
+from coterie.models.steps import Mean
+from coterie.spec import choice, flag, integer, linear, number, options
+
+EPS = 1e-12
+
+
+@dataclass(frozen=True)
+class BERT(SequenceFamily):
+    """Token and position vectors, blocks of self-attention, and the first token's state through a tanh.
+
+    At width 768, depth 12, hidden 3072, 512 positions and a vocabulary of 30,522 it has BERT-base's
+    109,482,240 parameters (with its pooler, post-norm). Sequences of numbers are read too: each step goes
+    through an affine map, and the mean of all steps is the answer's source.
+
+    Vaswani et al., "Attention is all you need", 2017; Devlin et al., "BERT", 2019.
+    """
+
+    name = "bert"
+    title = "Transformer encoder (BERT)"
+    source = "Vaswani et al. 2017; Devlin et al. 2019"
+
+    width: int = integer(64, low=1, high=65536, search=options(64, 32, 128), help="width of every step")
+    depth: int = integer(2, low=1, high=128, search=options(2, 1, 3), help="blocks")
+    heads: int = integer(4, low=1, high=256, help="heads of attention; they share the width")
+    hidden: int = integer(0, low=0, high=262144, help="units between a block's affine layers; 0: 4 × width")
+    dropout: float = number(
+        0.1, low=0, high=0.95, switch=True, search=linear(0.02, 0.3), help="share dropped"
+    )
+    norm_first: bool = flag(True, help="normalise before each part; false: behind it, as the original")
+    positions: str = choice("learned", ("learned", "sinusoidal"), help="how a step knows its place")
+    longest: int = integer(1024, low=1, high=1 << 20, help="steps that have a learned place, at most")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fits(self.width, self.heads)
+
+    def token_width(self) -> int:
+        return self.width
+
+    def layers(self, width: int, each_step: bool) -> tuple[nn.Module, int]:
+        return Encoder(self, width), self.width
+
+    def pool(self, kind: str) -> nn.Module:
+        return Pooler(self.width) if kind == "text" else Mean()
+
+    @classmethod
+    def advice(cls, task: str) -> dict[str, Any]:
+        return {"lr": 1e-3, "clip": 1.0}
+
+
+class Encoder(nn.Module):
+    """(x (B, T, W), mask (B, T)) → (B, T, D)."""
+
+    def __init__(self, family: BERT, width: int) -> None:
+        super().__init__()
+        d, hidden = family.width, family.hidden or 4 * family.width
+        self.project = nn.Linear(width, d) if width != d else nn.Identity()
+        self.positions = Positions(family.positions, family.longest, d)
+        self.types = nn.Parameter(torch.randn(2, d) * 0.02)  # all texts are of the first type
+        self.norm = nn.LayerNorm(d, EPS)
+        self.dropout = Dropout(family.dropout) if family.dropout else nn.Identity()
+        blocks = [
+            Block(d, family.heads, hidden, family.dropout, family.norm_first, eps=EPS)
+            for _ in range(family.depth)
+        ]
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.dropout(self.norm(self.positions(self.project(x)) + self.types[0]))
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
+
+
+class Pooler(nn.Module):
+    """The first token's state through an affine map and a tanh."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(width, width)
+
+    def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
+        return self.affine(steps[:, 0]).tanh()
+
+
+def fits(width: int, heads: int) -> None:
+    """Refuses heads that cannot share the width."""
+    from coterie.errors import SpecError
+
+    if width % heads:
+        raise SpecError(
+            "The width must be a multiple of the heads.",
+            given=f"width={width} and heads={heads}",
+            fix=f"For example: width={-(-width // heads) * heads}.",
+        )

@@ -1,0 +1,53 @@
+"""Texts from a network that foretells tokens: the most probable next one, or a drawn one, again and again.
+
+B texts, t tokens given at once, V vocabulary. A network's `step`: (tokens (B, t), memory) → (logits
+(B, t, V), memory), where memory is whatever it keeps of the tokens before; None at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coterie.data.tokens import END, PADDING, START, UNKNOWN
+
+Advance = Callable[[Tensor, Any], tuple[Tensor, Any]]
+
+
+def decode(
+    step: Advance,
+    start: Tensor,
+    longest: int,
+    temperature: float = 0.0,
+    generator: torch.Generator | None = None,
+    ends: bool = True,
+) -> Tensor:
+    """Tokens (B, T) from start (B, t), at most `longest` in all; behind an end everything is padding.
+
+    temperature: 0 takes the most probable token; else drawn from the probabilities with logits divided by
+    it. Padding, start and unknown are never said; ends: whether the end may be, and then ends the text.
+    """
+    said, last, memory = [start], start, None
+    over = torch.zeros_like(start[:, :1], dtype=torch.bool)
+    never = [PADDING, START, UNKNOWN] + ([] if ends else [END])
+    while sum(part.shape[1] for part in said) < longest and not bool(over.all()):
+        logits, memory = step(last, memory)
+        logits = logits[:, -1].double()
+        logits[:, never] = -torch.inf
+        if temperature:
+            chances = (logits / temperature).softmax(-1)
+            last = torch.multinomial(chances, 1, generator=generator)
+        else:
+            last = logits.argmax(-1, keepdim=True)
+        last = torch.where(over, PADDING, last)
+        over = over | (last == END)
+        said.append(last)
+    return torch.cat(said, dim=1)
+
+
+def started(rows: int, device: torch.device) -> Tensor:
+    """(B, 1): the start of a text, in every row."""
+    return torch.full((rows, 1), START, dtype=torch.int64, device=device)

@@ -1,0 +1,139 @@
+"""What suits the kind of the data, beside the scores: filters, feature maps, attention, texts, forecasts.
+
+`closeup` finds it all for the model that a study leaves, as plain data for the page. Rows that are shown are
+test rows, or else rows that the first member was not trained on, the first ones in order: nothing is chosen
+for looking good.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from coterie.data.dataset import Dataset
+from coterie.data.tokens import Tokenizer
+from coterie.errors import ModelError
+from coterie.model import Model
+from coterie.report.thumbnails import mosaic, picture
+from coterie.study.cells import range_of, text
+from coterie.study.forecasts import forecasts
+from coterie.study.inside import attention_maps, augmented, first_convolution
+from coterie.study.problem import Problem
+from coterie.study.question import Question
+from coterie.study.scores import plain
+from coterie.study.written import samples, writings
+
+MAPS = 64  # filters and feature maps that are shown
+LOOKS = 3  # rows whose attention is shown
+WORDS = 40  # tokens along a side of such a map; longer texts are left out
+EXAMPLES = 24  # rows that are shown augmented
+SIDE = 64  # pixels of those; larger ones are thinned out
+TERMS = 24  # coefficients that are listed
+
+Facts = dict[str, Any]
+
+
+def closeup(problem: Problem, model: Model, question: Question) -> Facts:
+    """Facts of the page's section; {} where nothing suits. JSON-able; without single rows if so asked."""
+    dataset = problem.dataset
+    positions, part = rows_to_show(problem, model, question)
+    found: Facts = {}
+    if dataset.schema.image and len(positions):
+        found |= _convolution(model, dataset, int(positions[0]), question.rows)
+    found["coefficients"] = _coefficients(model)
+    if question.rows and len(positions):
+        if model.task == "text":
+            found |= _texts(model, problem, positions, question.seed)
+        found["forecasts"] = forecasts(model, dataset, positions)
+        found["augmented"] = _augmented(model, dataset, problem.development[:EXAMPLES], question.seed)
+    found = {name: value for name, value in found.items() if value}
+    return plain({"part": part, **found}) if found else {}
+
+
+def rows_to_show(problem: Problem, model: Model, question: Question) -> tuple[np.ndarray, str]:
+    """Positions in the dataset, and what kind of rows they are."""
+    if len(problem.test):
+        return problem.test, "test"
+    fold = model.members[0]["fold"]
+    if problem.folds and not question.refit and len(problem.folds[fold][1]):
+        return problem.folds[fold][1], "validation"
+    return problem.development, "training"
+
+
+def _convolution(model: Model, dataset: Dataset, position: int, rows: bool) -> Facts:
+    """The filters that see the image itself, and what they make of one image."""
+    seen = first_convolution(model, dataset, position)
+    if seen is None:
+        return {}
+    filters = seen.filters.double().numpy()
+    k, channels, height, width = filters.shape
+    found: Facts = {}
+    if max(height, width) > 1:
+        shown = filters[:MAPS] if channels == 3 else filters[:MAPS].mean(1)
+        found["filters"] = {
+            "image": mosaic(shown, signed=channels != 3),
+            "count": k, "shown": min(k, MAPS), "height": height, "width": width, "channels": channels,
+        }  # fmt: skip
+    if rows:
+        low, high = range_of(dataset)
+        found["maps"] = {
+            "row": int(dataset.rows[position]),
+            "original": picture(dataset.inputs["image"][position].numpy(), low, high),
+            "image": mosaic(seen.maps[:MAPS].double().numpy()),
+            "count": k, "shown": min(k, MAPS), "height": seen.maps.shape[1], "width": seen.maps.shape[2],
+        }  # fmt: skip
+    return found
+
+
+def _texts(model: Model, problem: Problem, positions: np.ndarray, seed: int) -> Facts:
+    dataset, looks = problem.dataset, []
+    for item in attention_maps(model, dataset, positions[: 4 * LOOKS]):
+        if len(item["down"]) <= WORDS and len(item["across"]) <= WORDS and len(looks) < LOOKS:
+            looks.append({"row": int(dataset.rows[item.pop("position")]), **item})
+    if model.schema.features:
+        return {"attention": looks, "writings": writings(model, problem, positions)}
+    return {"samples": samples(model, seed)}
+
+
+def _augmented(model: Model, dataset: Dataset, positions: np.ndarray, seed: int) -> Facts | None:
+    """What training makes of some rows: {"before", "after"}, nested lists, or texts; None without it."""
+    found = augmented(model, dataset, positions, seed)
+    if found is None:
+        return None
+    kind = next(kind for kind in ("image", "sequence", "tokens") if f"{kind} before" in found)
+    before, after = (found[f"{kind} {when}"].numpy() for when in ("before", "after"))
+    if kind == "tokens":
+        tokenizer = Tokenizer.from_text(dataset.schema.of_kind("text")[0].coding)
+        pairs = zip(before[:5].tolist(), after[:5].tolist(), strict=True)
+        texts = [[text(tokenizer.decode(ids)) for ids in pair] for pair in pairs]
+        return {"kind": "text", "texts": texts}
+    if kind == "image":
+        step = max(1, -(-max(before.shape[2:]) // SIDE))
+        before, after = (part[:, :, ::step, ::step] for part in (before, after))
+    else:
+        step = max(1, -(-before.shape[1] // 200))
+        before, after = (part[:, ::step, :1] for part in (before, after))
+    return {"kind": kind, "before": _short(before), "after": _short(after)}
+
+
+def _short(values: np.ndarray) -> list[Any]:
+    return np.round(values.astype(np.float64), 2).tolist()
+
+
+def _coefficients(model: Model) -> list[Facts]:
+    """Of a model that is linear in few terms, each with its range over the members."""
+    try:
+        table = model.coefficients()
+    except ModelError:
+        return []
+    found = []
+    for (output, term), rows in table.group_by("output", "term", maintain_order=True):
+        values = rows["value"].to_numpy()
+        found.append(
+            {
+                "output": output, "term": term, "mean": float(values.mean()),
+                "low": float(values.min()), "high": float(values.max()),
+            }
+        )  # fmt: skip
+    return found if len(found) <= TERMS else []
