@@ -30,7 +30,7 @@ def neurons(seeds: int, work: Path) -> Iterator[Bar]:
     wrong = int((hand.predict(bits["xor"]) != bits["xor"]["y"].to_numpy()).sum())
     yield "threshold network set by hand on xor: mistakes", wrong, "≤", 0
     made = learned("xor", "mlp", seeds, **EVERYTHING)
-    wrong = sum(int((m.predict(bits["xor"]) != bits["xor"]["y"].to_numpy()).sum()) for m in made.alone())
+    wrong = sum(int((m.predict(bits["xor"]) != bits["xor"]["y"].to_numpy()).sum()) for m in made.models)
     yield f"mlp on xor: mistakes of {seeds} seeds together", wrong, "≤", 0
     found = learned("celsius", "adaline", seeds, **EVERYTHING).model.coefficients()
     for term, truth in (("celsius", 1.8), ("bias", 32.0)):

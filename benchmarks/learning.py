@@ -1,11 +1,13 @@
 """Members for the bars, trained by the engine alone: no baselines, no report, one family, one candidate.
 
-Seeds 0, 1, … are the seeds of studies: each member begins as the only member of `coterie fit --seed` does.
-The split is that of seed 0 for all of them, so that they can be trained as one program.
+Seeds 0, 1, … are those of studies: each member has the split, the start and the batches that the member of
+`coterie fit --candidates 1 --folds 1 --seed` has, and all seeds are trained as one program where the family
+gains by it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,14 +20,12 @@ Bars = Callable[[int, Path], Iterator[Bar]]  # of how many seeds, and a folder t
 
 @dataclass(frozen=True)
 class Learned:
-    """model: an ensemble whose members are the seeds; problem: what they were given."""
+    """model: an ensemble of all members; models, tests: of each seed a model, and the frame of its test rows."""
 
     problem: Any
     model: Any
-
-    def alone(self) -> list[Any]:
-        """A model of each seed."""
-        return [self.model.subset([place]) for place in range(len(self.model.members))]
+    models: list[Any]
+    tests: list[Any]
 
 
 def learned(
@@ -36,9 +36,9 @@ def learned(
     quiet: bool = False,
     **asked: Any,
 ) -> Learned:
-    """The family's defaults, but for `fix`, trained with each seed on one validation split.
+    """The family's defaults, but for `fix`, trained with each seed on its own split.
 
-    asked: other options of `coterie.fit` by name; with more folds, a member for each.
+    asked: other options of `coterie.fit` by name; with more folds than one there is a member for each.
     """
     import torch
 
@@ -58,28 +58,26 @@ def learned(
     table = read(data)
     options = {"models": (family,), "candidates": 1, "folds": 1, "fix": fix or {}, **asked}
     question = Question(table.source, **options)
-    problem = pose(question, table)
+    problems = [pose(dataclasses.replace(question, seed=seed), table) for seed in range(seeds)]
+    problem = problems[0]
     (candidate,) = candidates_of(question, problem)
     cost = costs_of((candidate,), problem)[0]
     room = room_for(candidate, cost, Shape.of(problem.schema))
-    empty = problem.development[:0]
-    arena = Arena.of(problem.dataset, problem.folds or ((problem.development, empty),), torch.device("cpu"))
+    parts = [p.folds or ((p.development, p.development[:0]),) for p in problems]
+    arena = Arena.of(problem.dataset, tuple(fold for part in parts for fold in part), torch.device("cpu"))
     metric = default_metric(problem.roles.target.task)
-    members = [
-        Member(candidate, fold, seed, member_key(seed, fold, 0))
-        for seed in range(seeds)
-        for fold in range(len(arena.training))
-    ]
+    members = []
+    for seed, part in enumerate(parts):
+        members += [
+            Member(candidate, len(members) + i, seed, member_key(seed, i, 0)) for i in range(len(part))
+        ]
     done = []
     for first in range(0, len(members), room):
         cohort = Cohort(CohortPlan(len(done), tuple(members[first : first + room])), arena)
         for _ in train(cohort, metric.function, metric.maximise):
             pass
-        done.append(
-            Trained(
-                cohort.plan, cohort.best, cohort.best_buffers, tuple(cohort.records), cohort.layout.parameters
-            )
-        )
+        best = (cohort.best, cohort.best_buffers, tuple(cohort.records))
+        done.append(Trained(cohort.plan, *best, cohort.layout.parameters))
     epochs = [record.epochs for trained in done for record in trained.records]
     if not quiet:
         print(
@@ -88,7 +86,10 @@ def learned(
             f"{min(epochs)} to {max(epochs)} epochs, {time.perf_counter() - start:.0f} s",
             flush=True,
         )
-    return Learned(problem, assemble(problem, candidate, done, {}))
+    model = assemble(problem, candidate, done, {})
+    of_seed = [[p for p, m in enumerate(model.members) if m["seed"] == s] for s in range(seeds)]
+    tests = [table.frame[p.dataset.rows[p.test]] for p in problems]
+    return Learned(problem, model, [model.subset(places) for places in of_seed], tests)
 
 
 def spread(values: list[float]) -> str:

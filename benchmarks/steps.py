@@ -14,14 +14,11 @@ def adding(seeds: int, work: Path) -> Iterator[Bar]:
     """The adding problem over 100 steps: what is found in the first half must be kept to the end."""
     import numpy as np
 
-    from coterie.data.bundled import read_bundled
-
-    frame = read_bundled("adding").frame
     for family in ("lstm", "gru", "rnn"):
         made = learned("adding", family, seeds)
-        test = frame[made.problem.test]
-        truth = test["sum"].to_numpy()
-        errors = [float(np.mean((m.predict(test).squeeze() - truth) ** 2)) for m in made.alone()]
+        errors = []
+        for model, test in zip(made.models, made.tests, strict=True):
+            errors.append(float(np.mean((model.predict(test).squeeze() - test["sum"].to_numpy()) ** 2)))
         print(f"  {family}: {spread(errors)}")
         what = f"adding, 100 steps: {family} mean squared error (mean of {seeds} seeds)"
         yield what, statistics.mean(errors), "≤" if family != "rnn" else "", 0.01
@@ -29,22 +26,18 @@ def adding(seeds: int, work: Path) -> Iterator[Bar]:
 
 def reversal(seeds: int, work: Path) -> Iterator[Bar]:
     """Ten of twenty symbols written from the end to the beginning; where attention looks as it writes."""
-    from coterie.data.bundled import read_bundled
-
-    frame = read_bundled("reversal").frame
     for family in ("seq2seq", "transformer"):
         made = learned("reversal", family, seeds)
-        test = frame[made.problem.test]
-        truth = test["written"].to_list()
         exact = []
-        for model in made.alone():
-            said = model.write(test)
-            exact.append(statistics.mean(a == b for a, b in zip(said, truth, strict=True)))
+        for model, test in zip(made.models, made.tests, strict=True):
+            said, truth = model.write(test), test["written"].to_list()
+            exact.append(sum(a == b for a, b in zip(said, truth, strict=True)) / len(truth))
         print(f"  {family}: {spread(exact)}")
         what = f"reversal: {family} exact match, written greedily (mean of {seeds} seeds)"
         yield what, statistics.mean(exact), "≥", 0.99
         if family == "seq2seq":
-            shares = [on_the_antidiagonal(model.attention(test)) for model in made.alone()]
+            pairs = zip(made.models, made.tests, strict=True)
+            shares = [on_the_antidiagonal(model.attention(test)) for model, test in pairs]
             print(f"  {family}, attention: {spread(shares)}")
             what = f"reversal: additive attention's arg-max on the anti-diagonal (mean of {seeds} seeds)"
             yield what, statistics.mean(shares), "≥", 0.95
@@ -92,7 +85,7 @@ def language(seeds: int, work: Path) -> Iterator[Bar]:
     start = np.real(vectors[:, np.argmax(np.real(values))])
     pairs = (start / start.sum())[:, None] * chain
     distances = []
-    for seed, model in enumerate(made.alone()):
+    for seed, model in enumerate(made.models):
         said = model.write({"row": list(range(4000))}, longest=65, temperature=1.0, seed=seed)
         counts = Counter(a + b for text in said for a, b in zip(text, text[1:], strict=False))
         total = sum(counts.values())

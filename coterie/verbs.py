@@ -16,6 +16,7 @@ from coterie.model import CONFIG, Model
 from coterie.models.catalogue import FAMILIES, family_named
 from coterie.models.family import Family
 from coterie.study.folder import ASKED, MODEL, Folder
+from coterie.study.initial import open_initial
 from coterie.study.inspection import Inspection, look
 from coterie.study.question import Question
 from coterie.study.study import Study
@@ -37,7 +38,7 @@ def fit(
     folds: int | None = None,
     seeds: int = 1,
     seed: int = 0,
-    candidates: int = 16,
+    candidates: int | None = None,
     metric: str | None = None,
     weight: str | None = None,
     group: str | None = None,
@@ -64,6 +65,7 @@ def fit(
     sequence: str | None = None,
     horizon: int = 0,
     window: int = 0,
+    init: str | os.PathLike[str] | Study | Model | None = None,
     run: bool = True,
 ) -> Study:
     """Trains every candidate on every fold and seed together, chooses, assesses, and leaves a study's folder.
@@ -72,8 +74,9 @@ def fit(
     target: one column or several. models: families to try (`zoo()` lists them).
     fix, grid: hyperparameters held at a value, or tried in all combinations instead of drawn.
     test_size: share (or number) of rows set aside first. folds: 5 (1 above 100,000 rows: one validation
-    part; 0: none). seeds: networks a fold; seed: of everything. candidates: how many to try.
-    metric: what selection goes by (log loss, RMSE). weight, group, time, ignore: columns with a role;
+    part; 0: none). seeds: networks a fold; seed: of everything. candidates: how many to try
+    (16; 4 of images, sequences, texts). metric: what selection goes by (log loss, RMSE).
+    weight, group, time, ignore: columns with a role;
     kinds: {column: kind} where you know better. task, positive: what the target is, where in doubt.
     prefer: "best", or "simple" within one standard error. refit: the winner again on all training rows.
     by: columns whose values are scored apart. rows=False keeps single rows out of the report.
@@ -81,6 +84,8 @@ def fit(
     skip_bad: leave files out that cannot be read. tokenizer ("words", "characters", "bytes", "bpe"),
     vocabulary, longest: how texts are cut. sequence: the column that names the sequence of a row in a long
     table. horizon, window: steps to forecast, and steps that they are forecast from.
+    init: an earlier study or model (its folder, or itself), or "hf:NAME", whose weights training starts from;
+    with it fix={"freeze": 5, "thaw": 1, "discount": 0.7} says how its layers learn on.
     time_limit: seconds. run=False only begins the study: follow its `events()`, or `run()` it later.
     Raises `CoterieError` with what to do about it.
 
@@ -126,14 +131,25 @@ def fit(
             "horizon": horizon,
             "window": window,
         },
+        init=init,
     )
     return study.run() if run else study
 
 
 def prepare(
-    data: Any, target: Names, *, test: Any, out: str | os.PathLike[str] | None, options: dict[str, Any]
+    data: Any,
+    target: Names,
+    *,
+    test: Any,
+    out: str | os.PathLike[str] | None,
+    options: dict[str, Any],
+    init: str | os.PathLike[str] | Study | Model | None = None,
 ) -> Study:
     """A study that is begun but not trained: follow its `events()`. options: as in `Question`."""
+    initial = None
+    if init is not None:
+        initial = open_initial(init.folder if isinstance(init, Study) else init)
+        options = options | ({} if isinstance(init, Model) else {"init": initial.source})
     table = read(data)
     test_table = None if test is None else read(test)
     question = Question(
@@ -142,7 +158,7 @@ def prepare(
         test=None if test_table is None else test_table.source,
         **options,
     )
-    return Study.begin(question, table, test_table, out)
+    return Study.begin(question, table, test_table, out, initial)
 
 
 def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None = None) -> Study:
@@ -207,6 +223,8 @@ def zoo(name: str | None = None) -> list[dict[str, Any]]:
             "name": family_name,
             "title": family.title,
             "source": family.source,
+            "reads": list(family.reads),
+            "learns": list(family.tasks),
             "about": family.__doc__ or "",
             "hyperparameters": _declared(family),
             "recipe": _recipe_of(family),

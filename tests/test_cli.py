@@ -153,7 +153,7 @@ def test_defaults_and_names_in_the_help_are_the_real_ones():
 
     question = Question("digits")
     helps = {action.dest: action.help or "" for action in build()[1]["fit"]._actions}
-    for name in ("test_size", "seeds", "seed", "candidates", "device"):
+    for name in ("test_size", "seeds", "seed", "device"):
         assert f"(default: {getattr(question, name)})" in helps[name]
     assert all(name in DATA for name in SETS)
 

@@ -199,7 +199,17 @@ def _tried(verb: Parser) -> None:
         metavar="NAME",
         help="families, with commas (default: all that suit; `coterie models` lists them)",
     )
-    group.add_argument("--candidates", type=whole(1), metavar="N", help="how many (default: 16)")
+    group.add_argument(
+        "--init",
+        metavar="FOLDER",
+        help="start from the weights of an earlier study or model, or of hf:NAME; see freeze, thaw, discount",
+    )
+    group.add_argument(
+        "--candidates",
+        type=whole(1),
+        metavar="N",
+        help="how many (default: 16; 4 of images, sequences, texts)",
+    )
     group.add_argument(
         "--fix",
         action="append",

@@ -30,7 +30,8 @@ class Reading:
 
     texts: whether columns of free text are features. image_size: side in pixels; fit_image: "resize"
     (stretch), "crop" or "pad". tokenizer: "bytes", "characters", "words", "bpe"; vocabulary: entries at
-    most; longest: tokens of a text at most.
+    most; longest: tokens of a text at most. given, given_target: tokenizers as text, of an earlier model,
+    for what is read and for what is written, instead of fitted ones.
     """
 
     texts: bool = False
@@ -39,6 +40,8 @@ class Reading:
     tokenizer: str = "auto"
     vocabulary: int = 0
     longest: int = 0
+    given: str = ""
+    given_target: str = ""
 
 
 # ---- what a column is --------------------------------------------------------------------------------
@@ -137,11 +140,16 @@ def text_columns(columns: Sequence[pl.Series], reading: Reading) -> list[Column]
     texts = joined(columns)
     usual, longest = choose(texts)
     kind = usual if reading.tokenizer == "auto" else reading.tokenizer
-    tokenizer = Tokenizer.fit(texts, kind, reading.vocabulary or NUMBER_OF_ENTRIES)
+    if reading.given:
+        tokenizer = Tokenizer.from_text(reading.given)
+        kind = tokenizer.kind
+    else:
+        tokenizer = Tokenizer.fit(texts, kind, reading.vocabulary or NUMBER_OF_ENTRIES)
     lengths = [len(ids) for ids in tokenizer.encode(texts, None)]
     most = min(max(lengths, default=2), reading.longest or longest[kind])
     cut = sum(length > most for length in lengths)
-    note = f"Cut into {kind}: {len(tokenizer):,} entries, at most {most} a text."
+    how = "as the earlier model does" if reading.given else f"into {kind}"
+    note = f"Cut {how}: {len(tokenizer):,} entries, at most {most} a text."
     note += f" {cut:,} longer texts are cut there." if cut else ""
     shape = (most, len(tokenizer))
     first = Column(columns[0].name, "text", "feature", shape=shape, coding=tokenizer.to_text(), note=note)
@@ -154,7 +162,7 @@ def text_columns(columns: Sequence[pl.Series], reading: Reading) -> list[Column]
 
 def text_target(target: Target, seen: pl.Series, reading: Reading) -> Target:
     """The target with a tokenizer fitted on its development cells: a text that is to be written."""
-    (column,) = text_columns([seen], reading)
+    (column,) = text_columns([seen], replace(reading, given=reading.given_target))
     return replace(target, coding=column.coding, shape=column.shape)
 
 

@@ -104,6 +104,19 @@ def read_target(
     return record, y, keep
 
 
+def is_written(table: Table, names: Sequence[str]) -> bool:
+    """Whether the target looks like texts to be written, not names of classes: mostly different, of words."""
+    if len(names) != 1 or names[0] not in table.frame.columns:
+        return False
+    series = table.frame[names[0]]
+    if series.dtype != pl.String:
+        return False
+    known = series.drop_nulls().head(2000)
+    if len(known) < FEW_INTEGERS or known.n_unique() < len(known) / 2:
+        return False
+    return float((known.str.strip_chars().str.count_matches(r"\s+") >= 2).to_numpy().mean()) > 0.5
+
+
 def _each_step(
     table: Table,
     series: pl.Series,

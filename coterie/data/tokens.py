@@ -18,9 +18,11 @@ import numpy as np
 from coterie.errors import DataError, ModelError
 
 KINDS = ("bytes", "characters", "words", "bpe")
+PIECES = ("bpe", "file")  # what `tokenizers` cuts; "file": as another model's tokenizer.json says
 SPECIAL = ("[padding]", "[unknown]", "[start]", "[end]", "[mask]")
 PADDING, UNKNOWN, START, END, MASK = range(5)
-LONGEST = {"bytes": 1024, "characters": 1024, "words": 256, "bpe": 256}  # tokens of a text, unless asked for
+# tokens of a text, unless asked for
+LONGEST = {"bytes": 1024, "characters": 1024, "words": 256, "bpe": 256, "file": 256}
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 LOOKED_AT = 1000  # texts by which the kind is chosen
 
@@ -31,7 +33,8 @@ class Tokenizer:
 
     Ids: 0 padding, 1 unknown, 2 start, 3 end, 4 mask, then the vocabulary. Words are in small letters: runs
     of letters and digits (with apostrophes inside), and every other mark by itself. pieces: the state of
-    byte-pair encoding (Sennrich et al., 2016) as `tokenizers` writes it; "" for the other kinds.
+    byte-pair encoding (Sennrich et al., 2016) as `tokenizers` writes it, or of another model's pieces (kind
+    "file"), with these ids; "" for the other kinds.
 
     >>> cut = Tokenizer.fit(["to be or not to be"], "words", 100)
     >>> cut.encode(["To be!"], None)
@@ -82,7 +85,7 @@ class Tokenizer:
         room = None if longest is None else max(0, longest - 2)
         if self.kind == "bytes":
             found = [[len(SPECIAL) + b for b in text.encode()] for text in texts]
-        elif self.kind == "bpe":
+        elif self.kind in PIECES:
             found = [one.ids for one in self._pairs.encode_batch(list(texts), add_special_tokens=False)]
         else:
             get = self._ids.get
@@ -95,7 +98,7 @@ class Tokenizer:
         known = known[: known.index(END)] if END in known else known
         if self.kind == "bytes":
             return bytes(i - len(SPECIAL) for i in known if i >= len(SPECIAL)).decode(errors="replace")
-        if self.kind == "bpe":
+        if self.kind in PIECES:
             return str(self._pairs.decode([i for i in known if i >= len(SPECIAL)]))
         entries = [self.entry(i) for i in known if i == UNKNOWN or i >= len(SPECIAL)]
         return ("" if self.kind == "characters" else " ").join(entries)
@@ -114,9 +117,9 @@ class Tokenizer:
         try:
             data = json.loads(text)
             made = cls(data["kind"], tuple(data["vocabulary"]), data["pieces"])
-            if made.kind not in KINDS or not all(isinstance(e, str) for e in made.vocabulary):
+            if made.kind not in (*KINDS, "file") or not all(isinstance(e, str) for e in made.vocabulary):
                 raise ValueError(made.kind)
-            if made.kind == "bpe":
+            if made.kind in PIECES:
                 made.encode([""], None)
         except Exception as error:  # `tokenizers` raises bare Exceptions
             raise ModelError(

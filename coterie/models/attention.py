@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from coterie.errors import SpecError
 from coterie.models.activations import ACTIVATIONS
 from coterie.models.layers import Dropout
 
@@ -175,6 +176,12 @@ class Positions(nn.Module):
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
         end = start + x.shape[1]
+        if self.learned is not None and end > len(self.learned):
+            raise SpecError(
+                "Every step needs a place.",
+                given=f"{end:,} steps and places for {len(self.learned):,}",
+                fix=f"Use longest={end}, positions=sinusoidal, or shorter inputs (--longest, for texts).",
+            )
         if self.learned is not None:
             return x + self.learned[start:end]
         return x + sinusoids(end, x.shape[2], x)[start:]

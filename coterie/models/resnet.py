@@ -49,9 +49,9 @@ class ResNet(ImageFamily):
             stages = [(channels * 2**i, SMALL[self.depth]) for i in range(3)]
         else:
             channels = scaled(64, self.share)
-            made = [ConvBlock(image[0], channels, 3, padding=1)]
-            if not small(image):
-                made = [ConvBlock(image[0], channels, 7, 2, 3), Pool("max", 3, 2, 1)]
+            made = [ConvBlock(image[0], channels, 7, 2, 3), Pool("max", 3, 2, 1)]
+            if small(image):  # blocks keep their names, so that weights carry over between sizes
+                made = [ConvBlock(image[0], channels, 3, padding=1), nn.Identity()]
             stages = [(channels * 2**i, blocks) for i, blocks in enumerate(LARGE[self.depth])]
         block: Any = Bottleneck if self.depth in BOTTLENECK else Basic
         for stage, (width, blocks) in enumerate(stages):

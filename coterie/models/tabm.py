@@ -129,7 +129,7 @@ class Pieces(nn.Module):
         if len(x):
             bins = self.edges.shape[1] - 1
             ordered = x.sort(0).values
-            at = torch.linspace(0, len(x) - 1, bins + 1).round().long()
+            at = torch.linspace(0, len(x) - 1, bins + 1, dtype=torch.float64).round().long()
             self.edges.copy_(ordered[at].T)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from coterie.models.layers import Dropout
 from coterie.models.shape import Shape
 from coterie.spec import choice, integer, linear, number, options
 
-PATCHES = 7  # along the longer side, about, where no patch size is given
+PATCHES = 7  # along the longer side, at most, where no patch size is given
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class ViT(ImageFamily):
     title = "Vision Transformer"
     source = "Dosovitskiy et al. 2021"
 
-    patch: int = integer(0, low=0, high=1024, help="side of a patch; 0: about a seventh of the longer side")
+    patch: int = integer(
+        0, low=0, high=1024, help="side of a patch; 0: as small as lets seven along the longer side"
+    )
     width: int = integer(64, low=1, high=65536, search=options(64, 96), help="width of every step")
     depth: int = integer(4, low=1, high=128, search=options(4, 2, 3), help="blocks")
     heads: int = integer(4, low=1, high=256, help="heads of attention; they share the width")
@@ -64,7 +66,7 @@ class Patches(nn.Module):
     def __init__(self, family: ViT, image: tuple[int, int, int]) -> None:
         super().__init__()
         channels, height, width = image
-        self.patch = patch = family.patch or max(1, round(max(height, width) / PATCHES))
+        self.patch = patch = family.patch or math.ceil(max(height, width) / PATCHES)
         rows, columns = math.ceil(height / patch), math.ceil(width / patch)
         self.padding = (0, columns * patch - width, 0, rows * patch - height)
         d, hidden = family.width, family.hidden or 2 * family.width

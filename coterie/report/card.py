@@ -41,7 +41,7 @@ def model_card(facts: dict[str, Any]) -> str:
 
 
 def _front_matter(facts: dict[str, Any]) -> str:
-    kind = "tabular-regression" if facts["task"] == "regression" else "tabular-classification"
+    kind = _pipeline(facts)
     family = facts["winner"]["family"] if facts["winner"] else "network"
     lines = ["---", "library_name: coterie", f"pipeline_tag: {kind}", "tags:"]
     lines += [f"- {_quoted(tag)}" for tag in ("coterie", kind, family)]
@@ -59,7 +59,7 @@ def _front_matter(facts: dict[str, Any]) -> str:
         lines += [
             "    dataset:",
             f"      name: {_quoted(facts['name'])}",
-            "      type: tabular",
+            f"      type: {kind.split('-')[0]}",
             "      split: test",
             "    metrics:",
         ]
@@ -70,6 +70,19 @@ def _front_matter(facts: dict[str, Any]) -> str:
                 f"      value: {value:.6g}",
             ]
     return "\n".join([*lines, "---"])
+
+
+def _pipeline(facts: dict[str, Any]) -> str:
+    """What Hugging Face calls the task, as near as its names come."""
+    if facts["task"] == "text":
+        return "text-generation"
+    kinds = {column["kind"] for column in facts["data"]["columns"] if column["role"] == "feature"}
+    what = "regression" if facts["task"] == "regression" else "classification"
+    if what == "classification":
+        for kind in ("image", "text"):
+            if kind in kinds:
+                return f"{kind}-classification"
+    return f"tabular-{what}"
 
 
 def _what(facts: dict[str, Any]) -> str:
@@ -93,7 +106,13 @@ def _what(facts: dict[str, Any]) -> str:
 
 
 def _use(facts: dict[str, Any]) -> str:
-    more = "" if facts["task"] == "regression" else "\nmodel.predict_proba(frame)  # probabilities"
+    more = "" if facts["task"] in ("regression", "text") else "\nmodel.predict_proba(frame)  # probabilities"
+    if facts["task"] == "text" and not any(c["role"] == "feature" for c in facts["data"]["columns"]):
+        return (
+            "## How to use it\n\n```python\nimport coterie as ct\n\n"
+            'model = ct.load("path/to/this/folder")\n'
+            'model.write(temperature=1.0)  # a text of its own; begin="…" to go on from one\n```'
+        )
     return (
         "## How to use it\n\n```python\nimport coterie as ct\n\n"
         'model = ct.load("path/to/this/folder")\n'

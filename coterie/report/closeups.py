@@ -15,7 +15,15 @@ from coterie.report.numbers import count
 from coterie.report.sequences import attention_map, forecast_lines
 from coterie.report.thumbnails import line
 
-OF_ROWS = ("maps", "attention", "writings", "samples", "forecasts", "augmented")  # not without single rows
+OF_ROWS = (
+    "maps",
+    "attention",
+    "highlights",
+    "writings",
+    "samples",
+    "forecasts",
+    "augmented",
+)  # not without single rows
 
 Facts = dict[str, Any]
 
@@ -24,6 +32,12 @@ def allowed(facts: Facts) -> Facts:
     """What of the study's close-up may be shown: nothing of single rows where they are to be left out."""
     found: Facts = facts["closeup"] or {}
     return {n: v for n, v in found.items() if not (facts["rows_left_out"] and n in OF_ROWS)}
+
+
+def inside(found: Facts) -> bool:
+    """Whether there is anything to show of how the network works."""
+    shown = {"filters", "maps", "attention", "highlights", "forecasts", "augmented", "coefficients"}
+    return bool(shown & set(found))
 
 
 def of_network(found: Facts) -> list[Mosaic]:
@@ -43,8 +57,8 @@ def of_network(found: Facts) -> list[Mosaic]:
     if "maps" in found:
         item = found["maps"]
         caption = (
-            f"Row {item['row']}, one of the {found['part']} rows, and the {_shown(item, 'feature map')} that the "
-            f"first convolution makes of it, each {_size(item)}: bright is where its filter answers most."
+            f"Row {item['row']}, one of the {found['part']} rows, and the {_shown(item, 'feature map')} that "
+            f"the first convolution makes of it, each {_size(item)}: bright is where its filter answers most."
         )
         alt = f"{_shown(item, 'feature map')} of row {item['row']}"
         panels = (

@@ -11,7 +11,8 @@ _NOTHING: dict[str, Any] = {
     "candidates": [], "searched": {}, "baselines": [], "comparison": None, "confusion": None,
     "thresholds": [], "threshold": None, "intervals": None, "importance": [], "worst": [],
     "rows_left_out": False,
-    "response": None, "subgroups": [], "test_scored": 0, "closeup": {}, "compute": None, "reproduce": {}, "data": {},
+    "response": None, "subgroups": [], "test_scored": 0, "closeup": {}, "compute": None,
+    "reproduce": {}, "data": {},
 }  # fmt: skip
 _NO_DATA: dict[str, Any] = {
     "source": "", "sha256": "", "notes": [], "rows": 0, "unusable_rows": 0, "development": 0, "test": 0,

@@ -8,6 +8,7 @@ Each draws on `ax` when it is given, and on a Figure of its own when it is not
 'predicted'
 """
 
+from coterie.report.augmented import augmented
 from coterie.report.candidates import fold_scores, hyperparameter_scores, score_intervals
 from coterie.report.classification import (
     calibration_curve,
@@ -19,13 +20,17 @@ from coterie.report.classification import (
 from coterie.report.curves import learning_curves, winner_curves
 from coterie.report.regression import predicted_against_true, residuals
 from coterie.report.response import decision_regions, fitted_curve, permutation_importance
+from coterie.report.sequences import attention_map, forecast_lines
 
 __all__ = [
+    "attention_map",
+    "augmented",
     "calibration_curve",
     "confusion_matrix",
     "decision_regions",
     "fitted_curve",
     "fold_scores",
+    "forecast_lines",
     "hyperparameter_scores",
     "learning_curves",
     "permutation_importance",

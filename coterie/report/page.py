@@ -17,7 +17,7 @@ from markupsafe import Markup
 from coterie.report import illustrations as drawn
 from coterie.report import numbers, words
 from coterie.report.candidates import ranking
-from coterie.report.closeups import allowed, cell, gallery, of_network, of_sequences
+from coterie.report.closeups import allowed, cell, gallery, inside, of_network, of_sequences
 from coterie.report.completing import complete
 
 MOST_COLUMNS, MOST_CANDIDATES, MOST_CLASSES, MOST_SUBGROUPS, MOST_VALUES = 300, 100, 100, 200, 80
@@ -49,13 +49,14 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
         "where": where,
         "ranked": ranking(facts["candidates"], facts["metric"]["maximise"])[:MOST_CANDIDATES],
         "columns": facts["data"]["columns"][:MOST_COLUMNS],
-        "per_class": _weakest(facts["per_class"]),
+        "per_class": _weakest(facts["per_class"]) if facts["task"] != "text" else [],
         "class_keys": _class_keys(facts["per_class"]),
         "subgroups": facts["subgroups"][:MOST_SUBGROUPS],
         "subgroup_keys": _subgroup_keys(facts),
         "thresholds": _with_chosen(facts),
         "most_values": MOST_VALUES,
         "closeup": closeup,
+        "inside": inside(closeup),
         "cell": cell,
         "gallery": gallery(facts["worst"][:MOST_WORST]),
         "most_worst": MOST_WORST,

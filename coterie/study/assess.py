@@ -85,7 +85,7 @@ def assess(
     rows = problem.dataset.rows[judged.positions]
     worth, note = permutation_importance(
         model,
-        rows_of(problem.dataset, judged.positions),
+        rows_of(problem.dataset, np.unique(judged.positions)),  # once, where every step is judged
         metric,
         parameters=winner.parameters * len(model.members),
         seed=seed,

@@ -18,7 +18,7 @@ from coterie.model import Model
 from coterie.report.thumbnails import mosaic, picture
 from coterie.study.cells import range_of, text
 from coterie.study.forecasts import forecasts
-from coterie.study.inside import attention_maps, augmented, first_convolution
+from coterie.study.inside import attention_maps, augmented, first_convolution, looks_of_start
 from coterie.study.problem import Problem
 from coterie.study.question import Question
 from coterie.study.scores import plain
@@ -27,6 +27,7 @@ from coterie.study.written import samples, writings
 MAPS = 64  # filters and feature maps that are shown
 LOOKS = 3  # rows whose attention is shown
 WORDS = 40  # tokens along a side of such a map; longer texts are left out
+TOKENS = 120  # of a text whose tokens are shaded
 EXAMPLES = 24  # rows that are shown augmented
 SIDE = 64  # pixels of those; larger ones are thinned out
 TERMS = 24  # coefficients that are listed
@@ -45,6 +46,7 @@ def closeup(problem: Problem, model: Model, question: Question) -> Facts:
     if question.rows and len(positions):
         if model.task == "text":
             found |= _texts(model, problem, positions, question.seed)
+        found["highlights"] = _highlights(model, dataset, positions[:LOOKS])
         found["forecasts"] = forecasts(model, dataset, positions)
         found["augmented"] = _augmented(model, dataset, problem.development[:EXAMPLES], question.seed)
     found = {name: value for name, value in found.items() if value}
@@ -87,13 +89,24 @@ def _convolution(model: Model, dataset: Dataset, position: int, rows: bool) -> F
 
 
 def _texts(model: Model, problem: Problem, positions: np.ndarray, seed: int) -> Facts:
-    dataset, looks = problem.dataset, []
+    dataset = problem.dataset
+    looks: list[Facts] = []
     for item in attention_maps(model, dataset, positions[: 4 * LOOKS]):
         if len(item["down"]) <= WORDS and len(item["across"]) <= WORDS and len(looks) < LOOKS:
             looks.append({"row": int(dataset.rows[item.pop("position")]), **item})
     if model.schema.features:
         return {"attention": looks, "writings": writings(model, problem, positions)}
     return {"samples": samples(model, seed)}
+
+
+def _highlights(model: Model, dataset: Dataset, positions: np.ndarray) -> list[Facts]:
+    """Texts with how much each token was looked at, as a share of the one that was looked at most."""
+    found = []
+    for item in looks_of_start(model, dataset, positions):
+        weights = item["weights"][:TOKENS] / max(float(item["weights"].max()), 1e-30)
+        pairs = zip(item["tokens"][:TOKENS], weights.round(2).tolist(), strict=True)
+        found.append({"row": int(dataset.rows[item["position"]]), "tokens": [list(pair) for pair in pairs]})
+    return found
 
 
 def _augmented(model: Model, dataset: Dataset, positions: np.ndarray, seed: int) -> Facts | None:

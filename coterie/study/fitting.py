@@ -19,12 +19,13 @@ from coterie.metrics.catalogue import Metric
 from coterie.study.events import Saved, Stopped, StudyEvent
 from coterie.study.folder import CHECKPOINT, EVENTS, Folder, spoilt
 from coterie.training.cohort import Arena, Cohort, Record
-from coterie.training.events import CohortEnd, EpochEnd, Event, Retire, StepEnd
-from coterie.training.loop import train
+from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, Retire, StepEnd
+from coterie.training.loop import steps_left, train
 from coterie.training.plan import CohortPlan
 
 NOW = f"{CHECKPOINT}/now.safetensors"
 SAVE_EVERY = 5.0  # seconds; how often does not change any number
+TRACED, LONGEST_TRACE = 64, 20_000  # weights of all members, and lines, up to which every step is traced
 
 
 @dataclass
@@ -89,8 +90,11 @@ def _fit_one(
     events = train(cohort, metric.function, metric.maximise)
     event: Event | None = next(events)
     command: Retire | None = None
+    traced = cohort.flat.numel() <= TRACED and steps_left(cohort) <= LONGEST_TRACE
     while event is not None:
         line = _line(event)
+        if line is None and traced and not (isinstance(event, CohortStart) and (cohort.epoch or cohort.step)):
+            line = _weights(cohort)
         if line is not None:
             length = folder.append(line)
         if isinstance(event, CohortEnd):
@@ -188,6 +192,21 @@ def _length(folder: Folder) -> int:
 
 def _name(plan: CohortPlan) -> str:
     return f"{CHECKPOINT}/cohort-{plan.index}.safetensors"
+
+
+def _weights(cohort: Cohort) -> dict[str, Any]:
+    """The log's line for a step of a small cohort: every weight as it is now."""
+    return {"event": "weights", "members": list(cohort.ids), "weights": cohort.flat.tolist()}
+
+
+def traces_of(folder: Folder) -> dict[tuple[int, int, int], list[list[float]]]:
+    """Of every member (candidate, fold, seed) that was traced, its weights at the start and every step."""
+    traces: dict[tuple[int, int, int], list[list[float]]] = {}
+    for event in folder.events():
+        if event["event"] == "weights":
+            for (candidate, fold, seed), now in zip(event["members"], event["weights"], strict=True):
+                traces.setdefault((candidate, fold, seed), []).append(now)
+    return traces
 
 
 def _line(event: Event) -> dict[str, Any] | None:

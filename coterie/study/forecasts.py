@@ -62,7 +62,7 @@ def forecasts(model: Model, dataset: Dataset, positions: np.ndarray) -> dict[str
 
 
 def _run(dataset: Dataset, positions: np.ndarray) -> int:
-    """How many of the last rows follow each other step by step: each one's second target is the next's first."""
+    """How many of the last rows follow step by step: each one's second target is the next one's first."""
     assert dataset.target is not None
     target = dataset.target.double().numpy()[positions]
     follows = np.isclose(target[:-1, 1], target[1:, 0], rtol=1e-6, atol=1e-9)

@@ -18,6 +18,8 @@ from torch.func import functional_call
 from coterie.data.dataset import Dataset
 from coterie.data.tokens import END, Tokenizer
 from coterie.model import Model
+from coterie.models.attention import Attention
+from coterie.models.bert import Pooler
 from coterie.models.layers import Keyed, Masked
 from coterie.models.network import Network
 from coterie.models.shape import Shape
@@ -78,14 +80,14 @@ def first_convolution(model: Model, dataset: Dataset, position: int) -> Convolut
     inputs = inputs_of(model, dataset, np.array([position]))
 
     def look(network: Network) -> Convolution | None:
-        for name, module in network.named_modules():
-            if isinstance(module, nn.Conv2d):
-                made: list[Tensor] = []
-                hook = module.register_forward_hook(lambda _module, _given, out: made.append(out))
-                network(inputs)
-                hook.remove()
-                return Convolution(name, module.weight.clone(), made[0][0].clone())
-        return None
+        found = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d)]
+        if not found:
+            return None
+        (name, layer), made = found[0], []
+        hook = layer.register_forward_hook(lambda _module, _given, out: made.append(out))
+        network(inputs)
+        hook.remove()
+        return Convolution(name, layer.weight.clone(), made[0][0].clone())
 
     found: Convolution | None = ask(model, look)
     return found
@@ -120,6 +122,38 @@ def attention_maps(model: Model, dataset: Dataset, positions: np.ndarray) -> lis
                 "weights": weights[i, : len(down), : len(across)].double().numpy().round(3),
             }
         )
+    return found
+
+
+def looks_of_start(model: Model, dataset: Dataset, positions: np.ndarray) -> list[dict[str, Any]]:
+    """Of each row {"position", "tokens", "weights" (T,)}: how much the first token looked at each one.
+
+    In the last block, the mean of all heads. [] unless answers are made from the first token's state.
+    """
+    texts = model.schema.of_kind("text")
+    if not texts or model.task == "text" or not len(positions):
+        return []
+    inputs = inputs_of(model, dataset, positions)
+
+    def look(network: Network) -> Tensor | None:
+        if not isinstance(getattr(network.body, "pool", None), Pooler):
+            return None
+        last = [module for module in network.modules() if isinstance(module, Attention)][-1]
+        given: list[tuple[Any, ...]] = []
+        hook = last.register_forward_hook(lambda _module, args, _out: given.append(args))
+        network(inputs)
+        hook.remove()
+        return last.look(*given[-1])[1].mean(1)[:, 0]
+
+    weights = ask(model, look)
+    if weights is None:
+        return []
+    tokenizer = Tokenizer.from_text(texts[0].coding)
+    found = []
+    for i, position in enumerate(positions.tolist()):
+        tokens = [tokenizer.entry(t) for t in inputs["tokens"][i].tolist() if t > 0]
+        shares = weights[i, : len(tokens)].double().numpy().round(4)
+        found.append({"position": position, "tokens": tokens, "weights": shares})
     return found
 
 
@@ -164,7 +198,7 @@ def augmented(model: Model, dataset: Dataset, positions: np.ndarray, seed: int) 
                         x = batch["sequence"]
                         real = torch.arange(x.shape[1]) < batch["length"][:, None]
                         found[f"sequence {when}"] = torch.where(real[..., None], x, torch.nan)
-        return found
+        return found or None
 
     made: dict[str, Tensor] | None = ask(model, look, rows=len(positions), key=seed)
     return made

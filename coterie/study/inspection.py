@@ -10,8 +10,8 @@ import numpy as np
 from coterie.data.checks import capacity_warning
 from coterie.data.describe import describe
 from coterie.data.table import Table
-from coterie.study.planning import candidates_of, costs_of, metric_of
-from coterie.study.problem import pose
+from coterie.study.initial import open_initial, posed
+from coterie.study.planning import costs_of, metric_of
 from coterie.study.question import Question
 
 
@@ -56,8 +56,10 @@ class Inspection:
 
 def look(question: Question, table: Table, test: Table | None = None) -> Inspection:
     """Reads, types and splits as a fit would, and says what came of it."""
-    problem = pose(question, table, test)
-    candidates = candidates_of(question, problem)
+    initial = None if question.init is None else open_initial(question.init)
+    question = initial.asked(question) if initial else question
+    both = posed(question, table, test, initial)
+    problem, candidates = both.problem, both.candidates
     target = problem.roles.target
     costs = costs_of(candidates, problem)
     families = [c.family.name for c in candidates]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -13,7 +14,7 @@ from coterie.models.shape import Shape
 from coterie.study.events import Planned
 from coterie.study.problem import Problem
 from coterie.study.question import Question
-from coterie.study.search import propose
+from coterie.study.search import number_of_candidates, propose
 from coterie.training.cost import Cost, cost_of
 from coterie.training.plan import Candidate, CohortPlan
 
@@ -43,14 +44,19 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def candidates_of(question: Question, problem: Problem) -> tuple[Candidate, ...]:
+def candidates_of(
+    question: Question, problem: Problem, held: Mapping[str, Any] | None = None
+) -> tuple[Candidate, ...]:
+    """held: hyperparameters that stay as an earlier model has them, unless the question fixes them."""
+    shape = Shape.of(problem.schema)
+    count = number_of_candidates(shape) if question.candidates is None else question.candidates
     candidates = propose(
         question.models,
-        shape=Shape.of(problem.schema),
+        shape=shape,
         task=problem.roles.target.task,
         rows=problem.training_rows,
-        count=question.candidates if problem.folds else 1,
-        fix=question.fix,
+        count=count if problem.folds else 1,
+        fix={**(held or {}), **question.fix},
         grid=question.grid,
         seed=question.seed,
     )

@@ -22,11 +22,14 @@ from coterie.data.roles import Roles, assign_roles, find_column
 from coterie.data.schema import Schema
 from coterie.data.splits import Split, split
 from coterie.data.table import Table
+from coterie.data.targets import is_written
 from coterie.errors import DataError
 from coterie.models.catalogue import family_named
-from coterie.models.family import Family
+from coterie.models.family import NEEDS, Family
+from coterie.models.shape import Shape
 from coterie.spec import nearest
 from coterie.study.question import Question
+from coterie.study.search import usual
 
 Rows = np.ndarray
 HOLD_OUT_ABOVE = 100_000  # rows from which one validation part is enough
@@ -54,17 +57,18 @@ class Problem:
         return min([len(training) for training, _ in self.folds] or [len(self.development)])
 
 
-def pose(question: Question, table: Table, test: Table | None = None) -> Problem:
+def pose(
+    question: Question, table: Table, test: Table | None = None, reading: Reading | None = None
+) -> Problem:
     """The problem of a question about a table; `DataError` for data that cannot answer it.
 
-    test: a table of its own with the same columns, whose rows then are the test set.
+    test: a table of its own with the same columns, whose rows then are the test set. reading: how images and
+    texts are read, if not as the question says.
     """
     if question.skip_bad:
         table = without_bad_images(table)
         test = None if test is None else without_bad_images(test)
-    ignore, task = question.ignore, question.task
-    if task is None and any("text" in family.tasks for family in named(question)):
-        task = "text"
+    ignore, task = question.ignore, question.task or _task_of(question, table)
     arrangement = arrangement_of(question, table)
     if arrangement is not None:
         table = arrange(_without(table, ignore), arrangement)
@@ -106,7 +110,9 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
         seed=question.seed,
         gap=0 if arrangement is None else arrangement.gap,
     )
-    schema = infer_schema(table, roles, usable[parts.development], question.kinds, reading_of(question))
+    schema = infer_schema(
+        table, roles, usable[parts.development], question.kinds, reading or reading_of(question)
+    )
     dataset = encode(table, schema, usable)
     return Problem(
         table=table,
@@ -117,7 +123,7 @@ def pose(question: Question, table: Table, test: Table | None = None) -> Problem
         development=parts.development,
         test=parts.test,
         folds=parts.folds,
-        notes=(*table.notes, *roles.notes),
+        notes=(*table.notes, *roles.notes, *_families_that_suit(question, schema)),
         warnings=(
             *roles.warnings,
             *check(table, roles, schema, usable[parts.development], usable[parts.test], len(parts.folds)),
@@ -165,6 +171,25 @@ def _alike(table: Table, schema: Schema, dataset: Dataset, usable: Rows, parts: 
         names = (str(cells[int(usable[mine])]), str(cells[int(usable[other])]))
     said = likeness_warning(pairs, len(parts.test), names)
     return [] if said is None else [said]
+
+
+def _families_that_suit(question: Question, schema: Schema) -> list[str]:
+    """Which families are tried where none was named, and why."""
+    shape, target = Shape.of(schema), schema.target
+    if question.models or target is None:
+        return []
+    families = usual(shape, target.task)
+    held = " and ".join(NEEDS[kind] for kind in shape.kinds if kind != "text" or shape.tokens) or "nothing"
+    why = f"a text is to be written from {held}" if target.task == "text" else f"the data hold {held}"
+    return [f"Since {why}, {' and '.join(families)} {'are' if len(families) > 1 else 'is'} tried."]
+
+
+def _task_of(question: Question, table: Table) -> str | None:
+    """The task where the families that were named, or texts as the target, leave no choice."""
+    learned = {task for family in named(question) for task in family.tasks}
+    if "text" in learned or (not learned and is_written(table, question.target or table.target)):
+        return "text"
+    return "classification" if learned and "regression" not in learned else None
 
 
 def named(question: Question) -> list[type[Family]]:

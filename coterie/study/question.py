@@ -26,7 +26,7 @@ class Question:
     folds: int | None = None
     seeds: int = 1
     seed: int = 0
-    candidates: int = 16
+    candidates: int | None = None
     models: tuple[str, ...] = ()
     metric: str | None = None
     fix: Values = field(default_factory=dict)
@@ -53,6 +53,7 @@ class Question:
     sequence: str | None = None
     horizon: int = 0
     window: int = 0
+    init: str | None = None
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -62,7 +63,7 @@ class Question:
         _whole("folds", self.folds, 0, optional=True)
         _whole("seeds", self.seeds, 1)
         _whole("seed", self.seed, 0)
-        _whole("candidates", self.candidates, 1)
+        _whole("candidates", self.candidates, 1, optional=True)
         for name in ("image_size", "vocabulary", "longest", "horizon", "window"):
             _whole(name, getattr(self, name), 0)
         for name, choices in CHOICES.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ def propose(
     shape: what the data hold. rows: training rows of a fold, on which the default batch size and epochs
     depend. fix: values that every family which has the name takes; grid: all combinations instead of draws.
     """
-    families = [family_named(name) for name in (models or usual(shape))]
+    families = [family_named(name) for name in (models or usual(shape, task))]
     _known_names(families, [*fix, *grid])
     made: list[list[tuple[Family, Recipe]]] = []
     for family in families:
@@ -65,9 +66,16 @@ def propose(
     return tuple(Candidate(i, family, recipe) for i, (family, recipe) in enumerate(unique))
 
 
-def usual(shape: Shape) -> tuple[str, ...]:
+def usual(shape: Shape, task: str) -> tuple[str, ...]:
     """The families that suit the data when none is named."""
+    if task == "text":
+        return ("seq2seq", "transformer") if replace(shape, answer=None).kinds else ("gpt",)
     return DEFAULT[shape.kinds[0] if shape.kinds else "table"]
+
+
+def number_of_candidates(shape: Shape) -> int:
+    """How many are tried unless asked for: fewer where a network takes minutes, not seconds."""
+    return 16 if set(shape.kinds) <= {"table"} else 4
 
 
 def advice(rows: int) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from coterie.study.baselines import Baseline, fit_baselines
 from coterie.study.closeup import closeup
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
 from coterie.study.fitted import assemble, best_member, out_of_fold, score_candidates
-from coterie.study.fitting import Clock, Trained, curves_of, fit_cohorts, read_trained
+from coterie.study.fitting import Clock, Trained, curves_of, fit_cohorts, read_trained, traces_of
 from coterie.study.folder import (
     ASKED,
     ASSESSMENT,
@@ -50,12 +50,14 @@ from coterie.study.folder import (
     make_folder,
     unwritable,
 )
-from coterie.study.planning import candidates_of, costs_of, device_of, metric_of, planned, room_for
-from coterie.study.problem import Problem, pose
+from coterie.study.initial import Initial, Posed, open_initial, posed
+from coterie.study.planning import costs_of, device_of, metric_of, planned, room_for
+from coterie.study.problem import Problem
 from coterie.study.question import Question
 from coterie.study.search import searched
 from coterie.study.selection import Scored, choose
-from coterie.training.cohort import Arena
+from coterie.training.cohort import Arena, network_of
+from coterie.training.layout import Layout
 from coterie.training.plan import Candidate, CohortPlan, Member, make_plan, member_key
 
 FORMAT = 1
@@ -76,21 +78,27 @@ class Study:
         self._asked = asked
         self.question = Question.from_dict(asked["question"])
         self._tables = (table, test)
-        self._problem: Problem | None = None
+        self._everything: Posed | None = None
         self._model: Model | None = None
         self._clock = Clock(limit=self.question.time_limit)
 
     @classmethod
     def begin(
-        cls, question: Question, table: Table, test: Table | None, out: str | os.PathLike[str] | None
+        cls,
+        question: Question,
+        table: Table,
+        test: Table | None,
+        out: str | os.PathLike[str] | None,
+        initial: Initial | None = None,
     ) -> Study:
         """Checks the question against the data, then makes the folder. Nothing is trained yet."""
         if not question.target and table.target and table.source not in SETS:
             question = dataclasses.replace(question, target=table.target)  # which a file will not know
-        problem = pose(question, table, test)
-        metric = metric_of(question, problem)
+        if initial is None and question.init is not None:
+            initial = open_initial(question.init)
+        everything = posed(initial.asked(question) if initial else question, table, test, initial)
+        metric = metric_of(question, everything.problem)
         device_of(question.device)
-        candidates_of(question, problem)
         folder = make_folder(out, table.name)
         given = (table, test)
         table = _kept(table, folder, "data")
@@ -106,6 +114,9 @@ class Study:
             source=table.path or table.source,
             test=None if test is None else test.path or test.source,
         )
+        if initial is not None:
+            question = dataclasses.replace(initial.asked(question), init=initial.source)
+            initial.save(folder)
         asked: dict[str, Any] = {
             "format": FORMAT,
             "name": table.name,
@@ -116,10 +127,12 @@ class Study:
             "sha256": {n: t.sha256 for n, t in tables.items()},
             "tables": {n: {"source": t.source, "notes": list(t.notes)} for n, t in tables.items()},
         }
+        if initial is not None:
+            asked["initial"] = {"source": initial.source, "sha256": initial.sha256}
         folder.write_json(ASKED, asked)
         study = cls(folder, table, test)
         if table is given[0] and test is given[1]:
-            study._problem = problem
+            study._everything = everything
         return study
 
     # ---- what is known ---------------------------------------------------------------------------------
@@ -136,13 +149,18 @@ class Study:
     @property
     def problem(self) -> Problem:
         """Data, split and schema, read again from the source if need be and checked to be the same."""
-        if self._problem is None:
+        return self._posed().problem
+
+    def _posed(self) -> Posed:
+        if self._everything is None:
             table, test = self._tables
             table = table if table is not None else self._read("data", self.question.source)
             if test is None and self.question.test is not None:
                 test = self._read("test", self.question.test)
-            self._problem = pose(self.question, table, test)
-        return self._problem
+            earlier = self._asked.get("initial")
+            initial = Initial.kept(self._folder, earlier["sha256"]) if earlier else None
+            self._everything = posed(self.question, table, test, initial)
+        return self._everything
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -159,6 +177,28 @@ class Study:
                 raise self._unfinished()
             self._model = Model.load(self._folder / MODEL)
         return self._model
+
+    @property
+    def weights(self) -> pl.DataFrame:
+        """The weights of small models at every step: candidate, fold, seed, step (0: the start), name, value.
+
+        Traced where all members that train together have 64 weights at most; a frame without rows for others.
+        """
+        layout = Layout.of(network_of(self.model.family, self.problem.dataset))
+        names = [
+            f"{name.removeprefix('body.')}{list(place)}"
+            for name, shape in zip(layout.names, layout.shapes, strict=True)
+            for place in np.ndindex(*shape)
+        ]
+        rows = [
+            (*member, step, name, value)
+            for member, trace in traces_of(self._folder).items()
+            for step, now in enumerate(trace)
+            for name, value in zip(names, now, strict=False)
+        ]
+        columns = ["candidate", "fold", "seed", "step", "name", "value"]
+        kinds = [pl.Int64] * 4 + [pl.String, pl.Float64]
+        return pl.DataFrame(rows, schema=dict(zip(columns, kinds, strict=True)), orient="row")
 
     @property
     def warnings(self) -> list[str]:
@@ -209,11 +249,11 @@ class Study:
                 raise unwritable(self.folder, error) from error
 
     def _course(self) -> Iterator[StudyEvent]:
-        problem, question = self.problem, self.question
+        everything, question = self._posed(), self.question
+        problem, candidates, start = everything.problem, everything.candidates, everything.start
         metric, device = metric_of(question, problem), device_of(question.device)
-        candidates = candidates_of(question, problem)
-        everything = ((problem.development, np.empty(0, dtype=np.int64)),)
-        arena = Arena.of(problem.dataset, problem.folds or everything, device)
+        all_rows = ((problem.development, np.empty(0, dtype=np.int64)),)
+        arena = Arena.of(problem.dataset, problem.folds or all_rows, device, start=start)
         costs, shape = costs_of(candidates, problem), Shape.of(problem.schema)
         plans = make_plan(
             candidates,
@@ -296,7 +336,8 @@ class Study:
         members = tuple(
             Member(candidate, 0, s, member_key(question.seed, folds, s)) for s in range(question.seeds)
         )
-        arena = Arena.of(problem.dataset, ((problem.development, np.empty(0, dtype=np.int64)),), device)
+        rows = ((problem.development, np.empty(0, dtype=np.int64)),)
+        arena = Arena.of(problem.dataset, rows, device, start=self._posed().start)
         plan = CohortPlan(index, members)
         yield from fit_cohorts(
             self._folder, [plan], arena, metric, dataclasses.replace(self._clock, limit=None)
@@ -402,6 +443,7 @@ class Study:
             "hyperparameters": values,
             "versions": versions(),
             "arrangement": None if arrangement is None else arrangement.to_dict(),
+            **({"initial": self._asked["initial"]} if "initial" in self._asked else {}),
         }
 
     def _searched(self, candidates: tuple[Candidate, ...], task: str) -> dict[str, list[str]]:

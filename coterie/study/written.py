@@ -1,4 +1,4 @@
-"""Texts that a model writes: beside the truth where it reads something, of its own accord where it does not."""
+"""Texts that a model writes: beside the truth where it reads something, else of its own accord."""
 
 from __future__ import annotations
 

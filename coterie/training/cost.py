@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from coterie.models.family import Family
+from coterie.models.outline import one_row
 from coterie.models.shape import Shape
 
 
@@ -40,20 +41,3 @@ def cost_of(family: Family, shape: Shape, task: str, outputs: int) -> Cost:
             network.eval().raw(one_row(shape))
     parameters = sum(p.numel() for p in network.parameters())
     return Cost(parameters, counter.get_total_flops() // 2, sum(sizes), max(sizes, default=1))
-
-
-def one_row(shape: Shape) -> dict[str, Tensor]:
-    """Inputs of one row, of nothing but their shapes."""
-    inputs = {
-        "numeric": torch.zeros(1, len(shape.indicator)),
-        "category": torch.zeros(1, len(shape.cardinality), dtype=torch.int64),
-    }
-    if shape.image:
-        inputs["image"] = torch.zeros(1, *shape.image)
-    if shape.sequence:
-        inputs["sequence"] = torch.zeros(1, *shape.sequence)
-        inputs["length"] = torch.zeros(1, dtype=torch.int64)
-    for name, text in (("tokens", shape.tokens), ("answer", shape.answer)):
-        if text:
-            inputs[name] = torch.zeros(1, text[0], dtype=torch.int64)
-    return inputs

@@ -88,7 +88,11 @@ class Recipe(Spec):
         help="with --init: epochs between the thawing of a layer and of the one below it; 0: all at once",
     )
     discount: float = number(
-        1.0, low=0, high=1, above=True, help="with --init: factor of the learning rate from a layer to the one below"
+        1.0,
+        low=0,
+        high=1,
+        above=True,
+        help="with --init: factor of the learning rate from a layer to the one below",
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Weights of an earlier model to start from, and how its layers learn on: frozen first, then ever slower below.
+"""Weights of an earlier model to start from, and how its layers learn on: frozen first, slower below.
 
 A network's layers are told apart by the names of its parameters: what lies under the first number of a
 name (`body.layers.3`) is a layer, neighbours without a number are one, and one with nothing but vectors
@@ -79,9 +79,9 @@ class Pace:
 def depths(layout: Layout) -> list[int]:
     """How many layers lie between each parameter and the answer: 0 for those of the output layer.
 
-    >>> network = nn.ModuleDict({"body": nn.ModuleDict({
-    ...     "layers": nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 3)), "head": nn.Linear(3, 2)})})
-    >>> depths(Layout.of(network))
+    >>> layers = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 3))
+    >>> body = nn.ModuleDict({"layers": layers, "head": nn.Linear(3, 2)})
+    >>> depths(Layout.of(nn.ModuleDict({"body": body})))
     [2, 2, 2, 2, 1, 1, 0, 0]
     """
     layers: list[list[int]] = []  # places of each layer's parameters, from the input on

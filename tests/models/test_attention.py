@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from coterie.errors import SpecError
 from coterie.models.attention import Attention, Block, Kept, Positions, sinusoids
 
 B, T, S, D, N, H = 3, 5, 7, 12, 3, 20
@@ -128,13 +129,14 @@ def test_weights_are_shares_of_what_may_be_seen() -> None:
 
 def test_dropout_of_weights_averages_to_none() -> None:
     layer = Attention(D, N, dropout=0.5).double()
+    unlike(layer)
     x = drawn(1, T, D)
     usual = layer.eval()(x, x)
     layer.train()
     total = torch.zeros_like(usual)
-    for key in range(400):
+    for key in range(600):
         layer.dropout.key = torch.tensor(key)
-        total += layer(x, x) / 400
+        total += layer(x, x) / 600
     assert not torch.equal(layer(x, x), usual)
     torch.testing.assert_close(total, usual, rtol=0, atol=0.12 * usual.abs().max().item())
 
@@ -271,3 +273,11 @@ def test_places_go_on_where_they_ended(kind: str) -> None:
     x = drawn(B, T, D)
     close(torch.cat([places(x[:, :2]), places(x[:, 2:], 2)], dim=1), places(x))
     assert not torch.equal(places(x)[:, 1:], places(x[:, 1:]))
+
+
+def test_more_steps_than_places_are_refused() -> None:
+    places = Positions("learned", 4, D).double()
+    assert places(drawn(B, 2, D), 2).shape == (B, 2, D)
+    with pytest.raises(SpecError, match="needs a place"):
+        places(drawn(B, 2, D), 3)
+    assert Positions("sinusoidal", 4, D)(drawn(B, 9, D)).shape == (B, 9, D)

@@ -48,9 +48,7 @@ def greedy(network: Writer, begun: Tensor, longest: int, ends: bool = True) -> T
     """Word by word, all of it read anew each time: what writing with kept keys and values must equal."""
     said = begun
     while said.shape[1] < longest:
-        padded = torch.nn.functional.pad(
-            said, (0, 1)
-        )  # `raw` foretells all but the first, from all but the last
+        padded = torch.nn.functional.pad(said, (0, 1))  # `raw` foretells the last from all before it
         logits = network.raw(inputs(padded))[:, -1]
         logits[:, [PADDING, START, UNKNOWN] + ([] if ends else [END])] = -torch.inf
         word = logits.argmax(-1, keepdim=True)

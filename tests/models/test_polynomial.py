@@ -27,18 +27,7 @@ from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe
 
 # t as it is printed, x = i/9: the interpolant's coefficients are rational numbers
-PRINTED = [
-    "0.349486",
-    "0.830839",
-    "1.007332",
-    "0.971507",
-    "0.133066",
-    "0.166823",
-    "-0.848307",
-    "-0.445686",
-    "-0.563567",
-    "0.261502",
-]
+PRINTED = "0.349486 0.830839 1.007332 0.971507 0.133066 0.166823 -0.848307 -0.445686 -0.563567 0.261502"
 EXACT = ("0.35", "232.37", "-5321.83", "48568.31", "-231639.31", "640042.31")
 NONE = np.array([], dtype=np.int64)
 Family = polynomial.Polynomial
@@ -87,7 +76,7 @@ def powers(cohort: Cohort, place: int, degree: int) -> np.ndarray:
 
 def interpolant() -> list[Fraction]:
     """Coefficients of the polynomial through the ten points, in exact arithmetic (Lagrange)."""
-    x, t = [Fraction(i, 9) for i in range(10)], [Fraction(value) for value in PRINTED]
+    x, t = [Fraction(i, 9) for i in range(10)], [Fraction(value) for value in PRINTED.split()]
     total = [Fraction(0)] * 10
     for i in range(10):
         term = [t[i]]
@@ -112,7 +101,7 @@ def bishop() -> Cohort:
 def test_the_data_are_the_printed_ones() -> None:
     columns, target, _ = sine()
     assert target == ("t",)
-    assert columns["t"].tolist() == [float(value) for value in PRINTED]
+    assert columns["t"].tolist() == [float(value) for value in PRINTED.split()]
     assert columns["x"].tolist() == [i / 9 for i in range(10)]
 
 

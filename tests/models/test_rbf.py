@@ -151,12 +151,12 @@ def test_centres_are_of_the_members_own_training_rows() -> None:
 
 
 def test_it_learns_a_sine() -> None:
-    cohort = trained(RBF(units=12), wave(), seeds=3, epochs=200, lr=0.02, weight_decay=0.0)
+    cohort = trained(RBF(units=12), wave(), seeds=2, epochs=150, lr=0.03, weight_decay=0.0)
     assert errors(cohort).max() < 0.05
 
 
 def test_with_its_own_advice_it_learns_a_sine() -> None:
-    cohort = trained(RBF(), wave(), seeds=2, epochs=200)
+    cohort = trained(RBF(), wave(), epochs=120)
     assert errors(cohort).max() < 0.05
 
 

@@ -45,7 +45,13 @@ def _calls():
     regions = {"features": ["a", "b"], "x": [0, 1], "y": [0, 1, 2], "z": [[0, 1], [1, 1], [0, 0]],
                "points": [[0.5, 0.5, 0], [0.2, 1.0, 1]], "classes": ["no", "yes"]}  # fmt: skip
     classes = ["a", "b", "c"]
+    origins = [{"time": 0, "values": [2.0, 1.0]}]
     return {
+        "attention_map": lambda ax: figures.attention_map(np.eye(3), classes, classes, ax=ax),
+        "augmented": lambda ax: figures.augmented(
+            np.full((2, 1, 4, 4), 0.5), np.ones((2, 1, 4, 4)), ax=ax
+        ),
+        "forecast_lines": lambda ax: figures.forecast_lines([1, 2, 3], origins, ax=ax),
         "learning_curves": lambda ax: figures.learning_curves(_curves(4), 1, ax=ax),
         "winner_curves": lambda ax: figures.winner_curves(_curves(4), 1, ax=ax),
         "hyperparameter_scores": lambda ax: figures.hyperparameter_scores(few, "lr", 0, ax=ax),

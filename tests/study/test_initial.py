@@ -1,0 +1,210 @@
+"""--init: what a study takes from an earlier model, what it says of it, and that it then needs it no more."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from small_studies import begun, patients, tiny
+
+import coterie as ct
+from coterie.data.tokens import Tokenizer
+from coterie.errors import CoterieError, ModelError, SpecError, StudyError
+from coterie.study.initial import KEPT, Initial, open_initial
+from coterie.study.study import Study
+
+SHORT: dict[str, Any] = {"candidates": 1, "folds": 2}
+CNN: dict[str, Any] = {**SHORT, "models": "cnn", "fix": {"epochs": 2, "channels": "4"}}
+FINE: dict[str, Any] = {**SHORT, "fix": {"epochs": 2}}
+
+
+def squares(classes: str, rows: int = 40, channels: int = 1, scale: float = 255.0, seed: int = 0) -> Any:
+    """Images with a bright corner that says which class they are."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(len(classes), size=rows)
+    images = rng.random((rows, channels, 6, 6)) * 0.5
+    for i, k in enumerate(label):
+        images[i, :, 3 * (k % 2) : 3 * (k % 2) + 3, 3 * (k // 2) : 3 * (k // 2) + 3] += 0.5
+    return images * scale, np.array([classes[k] for k in label])
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    yield ct.fit(squares("abc"), out=tmp_path_factory.mktemp("earlier") / "s", **CNN)
+
+
+def first_layer(study: Study) -> torch.Tensor:
+    return study._posed().start.tensors["body.layers.0.weight"]  # type: ignore[union-attr]
+
+
+def kept_stats(study: Study) -> torch.Tensor:
+    return study.model.buffers["network.prepare.image.center"]
+
+
+def test_a_study_starts_from_the_weights_of_another(earlier: Study, tmp_path: Path) -> None:
+    frozen = {"epochs": 2, "freeze": 9}
+    study = ct.fit(squares("xyz", seed=1), init=earlier, out=tmp_path / "s", **SHORT, fix=frozen)
+    own, old = (m.layout.views(m.flat)["body.layers.0.weight"] for m in (study.model, earlier.model))
+    assert own.equal(old)  # frozen: fold 0 began from fold 0, fold 1 from fold 1
+    assert study.question.models == ("cnn",)
+    assert study.model.family.channels == (4,)  # type: ignore[attr-defined]
+    assert kept_stats(study).equal(kept_stats(earlier))
+    notes = " ".join(study.facts["data"]["notes"])
+    assert "weights are taken; new: body.head." in notes
+    assert "centred and scaled as there" in notes
+    asked = json.loads((study.folder / "study.json").read_text())
+    assert asked["initial"]["sha256"] == open_initial(earlier.folder).sha256
+    assert f"--init {earlier.folder}" in asked["command"]
+    assert study.model.about["initial"] == asked["initial"]
+
+
+@pytest.mark.parametrize("what", ["study", "folder", "text", "model folder", "model"])
+def test_any_form_of_an_earlier_model_is_the_same(earlier: Study, tmp_path: Path, what: str) -> None:
+    forms = {
+        "study": earlier,
+        "folder": earlier.folder,
+        "text": str(earlier.folder),
+        "model folder": earlier.folder / "model",
+        "model": earlier.model,
+    }
+    study = ct.fit(squares("xy"), init=forms[what], out=tmp_path / "s", run=False, **FINE)
+    assert first_layer(study).equal(open_initial(earlier.model).tensors["body.layers.0.weight"])
+
+
+def test_the_output_layer_is_taken_where_the_classes_are_the_same(earlier: Study, tmp_path: Path) -> None:
+    same = ct.fit(squares("abc", seed=2), init=earlier, out=tmp_path / "same", run=False, **FINE)
+    other = ct.fit(squares("abd", seed=2), init=earlier, out=tmp_path / "other", run=False, **FINE)
+    taken = [{n for n in s._posed().start.tensors if "head" in n} for s in (same, other)]  # type: ignore[union-attr]
+    assert taken == [{"body.head.weight", "body.head.bias"}, set()]
+    assert "nothing is new" in " ".join(same.problem.notes)
+
+
+def test_resuming_needs_the_earlier_folder_no_more(earlier: Study, tmp_path: Path) -> None:
+    moved = tmp_path / "earlier"
+    shutil.copytree(earlier.folder, moved)
+    data = squares("xy", seed=3)
+    whole = ct.fit(data, init=moved, out=tmp_path / "whole", **FINE)
+    ct.fit(data, init=moved, out=tmp_path / "later", run=False, **FINE)
+    shutil.rmtree(moved)
+    later = ct.open_study(tmp_path / "later").run()
+    assert later.model.flat.equal(whole.model.flat)
+    (tmp_path / "later" / "assessment.json").unlink()
+    tensors, facts = later._folder.read_tensors(KEPT)
+    later._folder.write_tensors(KEPT, {n: t + 1 for n, t in tensors.items()}, facts)
+    with pytest.raises(StudyError, match="its hash is another"):
+        ct.open_study(tmp_path / "later").run()
+
+
+def test_images_of_another_scale_are_centred_by_their_own_rows(earlier: Study, tmp_path: Path) -> None:
+    study = ct.fit(squares("xy", scale=1.0), init=earlier, out=tmp_path / "s", **FINE)
+    assert float(kept_stats(study).max()) < 1
+    assert "centred" not in " ".join(study.problem.notes)
+
+
+def test_grey_images_take_the_sum_over_colours(tmp_path: Path) -> None:
+    colour = ct.fit(squares("ab", channels=3), out=tmp_path / "colour", **CNN)
+    grey = ct.fit(squares("xy"), init=colour, out=tmp_path / "grey", run=False, **FINE)
+    old = colour.model.layout.views(colour.model.flat)["body.layers.0.weight"]
+    assert first_layer(grey).equal(old.sum(2, keepdim=True))
+
+
+def test_texts_are_cut_as_the_earlier_model_cuts_them(tmp_path: Path) -> None:
+    frozen = {"epochs": 1, "freeze": 9}
+    text = ["red apple pie", "green apple tart", "blue sea water", "deep sea fish"] * 8
+    first = {"text": text, "y": ["food", "food", "sea", "sea"] * 8}
+    old = ct.fit(first, "y", models="bag", out=tmp_path / "old", **SHORT, fix={"epochs": 1})
+    new = {"text": [f"{t} today" for t in text[::-1]], "z": ["u", "v"] * 16}
+    study = ct.fit(new, "z", init=old, out=tmp_path / "new", **SHORT, fix=frozen)
+    codings = [next(c.coding for c in s.model.schema.features if c.coding) for s in (old, study)]
+    assert codings[0] == codings[1]
+    assert Tokenizer.from_text(codings[1]).encode(["apple today"], None)[0][2] == 1  # unknown
+    tables = [s.model.layout.views(s.model.flat)["body.steps.table.weight"] for s in (old, study)]
+    assert tables[0].equal(tables[1])
+    assert "as the earlier model does" in str(study.facts["data"]["columns"])
+    with pytest.raises(SpecError, match="cut as the earlier model"):
+        ct.fit(new, "z", init=old, out=tmp_path / "no", tokenizer="bytes", **FINE)
+
+
+def test_a_table_carries_over_to_the_same_columns_alone(tmp_path: Path) -> None:
+    data = patients()
+    old = tiny(data, "ill", models="mlp", out=tmp_path / "old", **{"candidates": 1})
+    study = ct.fit(patients(seed=2), "ill", init=old, out=tmp_path / "new", **FINE)
+    assert study.model.buffers["network.prepare.center"].equal(old.model.buffers["network.prepare.center"])
+    others = {("years" if n == "age" else n): values for n, values in data.items()}
+    with pytest.raises(ModelError, match="same columns"):
+        ct.fit(others, "ill", init=old, out=tmp_path / "other", **FINE)
+
+
+def test_what_cannot_be_a_start_is_refused(earlier: Study, tmp_path: Path) -> None:
+    data = squares("xy")
+
+    def fails(match: str, **options: Any) -> None:
+        with pytest.raises(CoterieError, match=match):
+            ct.fit(data, out=tmp_path / "none", **{**FINE, **options})
+        assert not (tmp_path / "none").exists()
+
+    fails("trains the family that it starts from", init=earlier, models="resnet")
+    fails("trains the family", init=earlier, models=["cnn", "resnet"])
+    fails("does not exist", init=tmp_path / "nowhere")
+    fails("holds no model", init=tmp_path)
+    fails("no layer fits", init=earlier, fix={"channels": "3", "norm": "none", "kernel": 5})
+    fails("without --init", fix={"freeze": 2})
+    fails("without --init", fix={"discount": 0.5})
+    unfinished = ct.fit(data, out=tmp_path / "begun", run=False, **CNN)
+    fails("finished study", init=unfinished)
+    (tmp_path / "llama").mkdir()
+    (tmp_path / "llama" / "config.json").write_text('{"model_type": "llama"}')
+    save_file({"x": torch.zeros(1)}, tmp_path / "llama" / "model.safetensors")
+    fails("of the kind llama", init=tmp_path / "llama")
+
+
+def test_inspect_says_what_would_be_taken(earlier: Study) -> None:
+    seen = ct.inspect(squares("xy"), options={"init": str(earlier.folder), "candidates": 1})
+    assert seen.families == {"cnn": 1}
+    assert any("Networks start from" in note for note in seen.notes)
+
+
+def test_a_grid_over_shapes_says_what_the_first_takes(earlier: Study, tmp_path: Path) -> None:
+    study = ct.fit(
+        squares("xy"), init=earlier, out=tmp_path / "s", grid={"channels": [(4,), (4, 5)]}, folds=2, run=False
+    )
+    found = [c.family.channels for c in study._posed().candidates]  # type: ignore[attr-defined]
+    assert found == [(4,), (4, 5)]
+
+
+def test_a_backbone_of_another_library_is_a_start(tmp_path: Path) -> None:
+    from test_backbones import bert_folder  # beside the tests of models
+
+    folder = bert_folder(tmp_path / "bert")
+    data = {"text": ["the cat sat on the mat", "cats on mats"] * 12, "y": ["u", "v", "v"] * 8}
+    study = ct.fit(data, "y", init=folder, out=tmp_path / "s", **SHORT, fix={"epochs": 1, "freeze": 9})
+    assert study.model.family.name == "bert"
+    table = study.model.layout.views(study.model.flat)["body.steps.table.weight"]
+    given = load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert table[0, 6:].equal(given[[1, 2, 3, 4, 7, 10, 11]])
+    assert table[0, :5].equal(given[[0, 5, 6, 8, 9]])  # padding, unknown, start, end, mask
+    assert "new: body.head" in " ".join(study.facts["data"]["notes"])
+
+
+def test_the_hash_is_of_the_content(earlier: Study, tmp_path: Path) -> None:
+    one = open_initial(earlier.folder)
+    copy = tmp_path / "copy"
+    shutil.copytree(earlier.folder / "model", copy)
+    assert open_initial(copy).sha256 == one.sha256
+    other = Initial(one.source, one.family, one.structure, {n: t * 2 for n, t in one.tensors.items()})
+    assert other.sha256 != one.sha256
+
+
+def test_the_command_line_has_it(earlier: Study, tmp_path: Path) -> None:
+    from coterie.cli.options import parse
+
+    assert parse(["fit", "digits", "--init", "runs/a"]).init == "runs/a"
+    study = begun(squares("xy"), out=tmp_path / "s", init=str(earlier.folder), fix={"epochs": 2})
+    assert study.question.init == str(earlier.folder)
