@@ -47,9 +47,10 @@ def main() -> int:
             f"better on {wins} of {len(moved)} seeds"
         )
     if options.figure:
-        from coterie.report.transfer import transfer_figure
+        from coterie.report.transfer import transfer_curves
 
-        options.figure.write_text(transfer_figure(labels, accuracy), encoding="utf-8")
+        ax = transfer_curves(labels, accuracy)
+        ax.figure.savefig(options.figure)
     wins = (
         int((accuracy["transferred"] > accuracy["from scratch"])[labels.index(10)].sum())
         if 10 in labels

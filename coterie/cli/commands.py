@@ -77,6 +77,26 @@ def predict(asked: Namespace) -> int:
     return 0
 
 
+def write_text(asked: Namespace) -> int:
+    from coterie import verbs
+
+    model = verbs.load(asked.folder)
+    if model.task == "text" and model.schema.features:
+        raise SpecError(
+            "Only a model that learned from texts alone goes on from a beginning.",
+            given=f"one that writes from {', '.join(c.name for c in model.schema.features)}",
+            fix="Use coterie predict, which writes a text for each row.",
+        )
+    (text,) = model.write(
+        begin=getattr(asked, "begin", ""),
+        longest=getattr(asked, "tokens", 300),
+        temperature=getattr(asked, "temperature", 1.0),
+        seed=getattr(asked, "seed", 0),
+    )
+    print("\n".join(printable(line) for line in text.splitlines()))
+    return 0
+
+
 def evaluate(asked: Namespace) -> int:
     from coterie import verbs
 
@@ -131,6 +151,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "inspect": inspect,
     "resume": resume,
     "predict": predict,
+    "write": write_text,
     "evaluate": evaluate,
     "report": report,
     "models": models,

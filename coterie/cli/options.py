@@ -11,7 +11,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from coterie import __version__
-from coterie.cli.values import column_kind, duration, names, pair, probability, share_or_count, whole
+from coterie.cli.values import (
+    at_least_zero,
+    column_kind,
+    duration,
+    names,
+    pair,
+    probability,
+    share_or_count,
+    whole,
+)
 from coterie.cli.words import DATA, DESCRIPTION, VERBS
 from coterie.errors import SpecError
 
@@ -90,6 +99,17 @@ def _others(made: dict[str, Parser]) -> None:
     _quiet(resume)
     _json(resume)
 
+    said = made["write"]
+    said.add_argument("folder", help="a study's folder, or a model's")
+    said.add_argument("--begin", metavar="TEXT", help="what the text begins with")
+    said.add_argument("--tokens", type=whole(1), metavar="N", help="how many at most (default: 300)")
+    said.add_argument(
+        "--temperature",
+        type=at_least_zero,
+        metavar="T",
+        help="(default: 1) as bold as what was learned; below: safer; 0: always the most probable token",
+    )
+    said.add_argument("--seed", type=whole(0), metavar="N", help="of what is drawn (default: 0)")
     predict = made["predict"]
     predict.add_argument("folder", help="a study's folder, or a model's")
     predict.add_argument("data", help=DATA)

@@ -60,7 +60,7 @@ def show_inspection(facts: Facts) -> None:
     split = SPLITS.get(facts["split"], facts["split"])
     _line(out, f"Split:  {count(facts['development'], 'row')} to learn from in {folds}, {test}; {split}", 8)
     families = listed([f"{count(n, 'candidate')} of {name}" for name, n in facts["families"].items()])
-    networks = f"{count(facts['members'], 'member')} ({families}) on {count(facts['inputs'], 'input')}"
+    networks = f"{count(facts['members'], 'member')} ({families}) on {facts['inputs']}"
     largest = f"at most {count(facts['parameters'], 'parameter')} each"
     _line(out, f"Trains: {networks}, {largest}; chosen by {measure(facts['metric'])}", 8)
     for note in facts["notes"]:

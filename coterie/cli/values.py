@@ -103,6 +103,17 @@ def probability(text: str) -> float:
     return value
 
 
+def at_least_zero(text: str) -> float:
+    """A number from 0 upwards."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"it is a number from 0 upwards. Given: {text!r}")
+    return value
+
+
 def once(option: str, pairs: Iterable[tuple[str, str]], fix: str) -> dict[str, str]:
     """Settings by name; `SpecError` where one has two values."""
     found: dict[str, str] = {}

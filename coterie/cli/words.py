@@ -25,14 +25,17 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "fit": Verb(
         "[DATA] [options]",
-        "learn from a table: a model, honest scores, a report",
-        "Learns from a table: trains all candidates together, chooses honestly, and reports.",
+        "learn from data: a model, honest scores, a report",
+        "Learns from a table, images, texts or sequences: trains all candidates together,\n"
+        "chooses honestly, and reports.",
         """\
 examples:
   coterie fit digits
   coterie fit patients.csv --target disease --positive yes --no-rows
   coterie fit houses.parquet --target price --models mlp,linear --folds 10 --seeds 3
   coterie fit visits.csv --target died --group patient --time-limit 10m
+  coterie fit pictures/ --models cnn --fix flip=0.5
+  coterie fit load.csv --time hour --target load --horizon 24
   coterie fit iris --grid lr=1e-3 --grid lr=1e-2 --grid hidden=64,64 --grid hidden=128 --models mlp
   coterie fit --config runs/patients-1/study.json
 
@@ -64,6 +67,15 @@ examples:
 examples:
   coterie predict runs/patients-1 new.csv -o out.csv
   coterie predict runs/patients-1 new.parquet --threshold 0.2""",
+    ),
+    "write": Verb(
+        "FOLDER [options]",
+        "let a model that learned to write go on from a beginning",
+        "Writes a text: a model of the family gpt goes on from a beginning, token by token.",
+        """\
+examples:
+  coterie write runs/markov-text-1
+  coterie write runs/tales-1 --begin "Once upon" --tokens 300 --temperature 0.8 --seed 3""",
     ),
     "evaluate": Verb(
         "FOLDER DATA [options]",

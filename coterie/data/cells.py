@@ -233,7 +233,9 @@ def _images(cells: pl.Series, column: Column, table: Table) -> np.ndarray:
                 fix="Give one of this shape for every row.",
             )
         array = cells.to_numpy().reshape(len(cells), c, h, w)
-        return array if array.dtype == np.uint8 else array.astype(np.float32)
+        return array.astype(
+            np.uint8 if array.dtype == np.uint8 else np.float32
+        )  # a copy: polars' own is not ours
     return pictures.load_pictures(resolved(cells, table), (c, h, w), column.coding)
 
 

@@ -86,7 +86,7 @@ def infer_schema(
             )
         else:
             columns.append(_plain(seen, role, roles))
-    columns = _one_image(_texts(columns, table, rows, kinds, reading))
+    columns = _one_image(_texts(columns, table, rows, kinds, reading, roles.target.task))
     if roles.target.task == "text":
         seen = table.frame[roles.target.names[0]].gather(rows)
         return Schema.of(columns, text_target(roles.target, seen, reading))
@@ -123,13 +123,28 @@ def _is_image(seen: pl.Series) -> bool:
 
 
 def _texts(
-    columns: list[Column], table: Table, rows: np.ndarray, kinds: Mapping[str, str], reading: Reading
+    columns: list[Column],
+    table: Table,
+    rows: np.ndarray,
+    kinds: Mapping[str, str],
+    reading: Reading,
+    task: str,
 ) -> list[Column]:
-    """Free text becomes a feature when it is asked for, or when there is nothing else to predict from."""
-    found = [c.name for c in columns if c.kind == "text" and c.role == "left_out"]
+    """Free text becomes a feature when it is asked for, or when there is nothing else to predict from.
+
+    Where a text is to be written, columns of words that are all different are texts too.
+    """
+    free = ("text",) if task != "text" else ("text", "identifier")
+    found = [
+        c.name
+        for c in columns
+        if c.kind in free
+        and c.role == "left_out"
+        and (c.kind == "text" or is_text(table.frame[c.name].dtype))
+    ]
     asked = [name for name in found if kinds.get(name) == "text"]
     alone = not any(column.role == "feature" for column in columns)
-    chosen = asked or (found if reading.texts or alone else [])
+    chosen = asked or (found if reading.texts or alone or task == "text" else [])
     if not chosen:
         return columns
     made = {c.name: c for c in text_columns([table.frame[name].gather(rows) for name in chosen], reading)}

@@ -165,9 +165,13 @@ def _symbols(
 
 
 def parity(rows: int = 2000, longest: int = 20, seed: int = 0) -> Made:
-    """1 to `longest` random bits: is the number of ones even or odd? One bit that is missed spoils it."""
+    """1 to `longest` random bits, no row twice: is the number of ones even or odd? One bit that is missed
+    spoils it."""
     rng = np.random.default_rng(seed)
-    bits = [rng.integers(0, 2, n).tolist() for n in rng.integers(1, longest + 1, rows)]
+    drawn: dict[tuple[int, ...], None] = {}
+    while len(drawn) < rows:
+        drawn[tuple(rng.integers(0, 2, rng.integers(1, longest + 1)).tolist())] = None
+    bits = [list(row) for row in drawn]
     columns = {"bits": bits, "parity": ["odd" if sum(b) % 2 else "even" for b in bits]}
     return columns, ("parity",), "bits whose sum is even or odd"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from coterie.data.dates import find_format
 from coterie.data.schema import TASKS, Target, Task
 from coterie.data.table import Table
 from coterie.data.values import (
@@ -105,7 +106,7 @@ def read_target(
 
 
 def is_written(table: Table, names: Sequence[str]) -> bool:
-    """Whether the target looks like texts to be written, not names of classes: mostly different, of words."""
+    """Whether the target looks like texts to be written, not classes: most differ and have several words."""
     if len(names) != 1 or names[0] not in table.frame.columns:
         return False
     series = table.frame[names[0]]
@@ -114,7 +115,8 @@ def is_written(table: Table, names: Sequence[str]) -> bool:
     known = series.drop_nulls().head(2000)
     if len(known) < FEW_INTEGERS or known.n_unique() < len(known) / 2:
         return False
-    return float((known.str.strip_chars().str.count_matches(r"\s+") >= 2).to_numpy().mean()) > 0.5
+    several = known.str.strip_chars().str.contains(r"\s") & known.cast(pl.Float64, strict=False).is_null()
+    return float(several.to_numpy().mean()) > 0.5 and not find_format(known)[0]
 
 
 def _each_step(

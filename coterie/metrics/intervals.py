@@ -8,7 +8,8 @@ resamples. Intervals are percentile intervals (Efron, 1979). They speak of the s
 score could be on other rows of the same kind, for this very model; not of what another training would give.
 
 Rows are resampled as if they were independent: rows that belong together (visits of one patient) make the
-intervals too narrow.
+intervals too narrow. Where it is known which do (the steps of a sequence, the tokens of a text), `together`
+(N,) names their group, and whole groups are drawn (Davison & Hinkley, 1997, section 3.8).
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def bootstrap(
     weight: Tensor | None = None,
     seed: int,
     resamples: int = RESAMPLES,
+    together: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> Interval:
     """A score with its percentile interval.
@@ -59,9 +61,10 @@ def bootstrap(
     of its weights. Rows of weight 0 are left out before resampling. Resamples in which the score is not
     defined (no positives, say) are left out.
     """
+    together = _groups(together, weight)
     output, target, weight = existing(output, target, weight)
     score = _by_weight(metric_function, output, target)
-    return _resampled(score, weight, output.shape[-1], seed, resamples, level)
+    return _resampled(score, weight, output.shape[-1], seed, resamples, level, together)
 
 
 def bootstrap_all(
@@ -72,12 +75,14 @@ def bootstrap_all(
     weight: Tensor | None = None,
     seed: int,
     resamples: int = RESAMPLES,
+    together: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> dict[str, Interval]:
     """All metrics of a task as `bootstrap` gives them, from one set of resamples; sorting is done once.
 
     Very many rows get fewer resamples than asked for: see `resamples_for`.
     """
+    together = _groups(together, weight)
     output, target, weight = existing(output, target, weight)
     rows = Rows(output, target)
     columns = rows.outputs if task in ("multilabel", "regression") else 1
@@ -85,7 +90,7 @@ def bootstrap_all(
     resamples = resamples_for(len(weight), ranked, resamples)
     names = [metric.name for metric in metrics_for(task, rows.outputs)]
     drawn: dict[str, list[Tensor]] = {name: [] for name in names}
-    for counts in resample_counts(len(weight), columns, seed=seed, resamples=resamples):
+    for counts in _counts(together, len(weight), columns, seed, resamples):
         for name, score in scores_of(Sample(rows, counts * weight), task).items():
             drawn[name].append(score)
     values = scores_of(Sample(rows, weight), task)
@@ -101,6 +106,7 @@ def paired_difference(
     weight: Tensor | None = None,
     seed: int,
     resamples: int = RESAMPLES,
+    together: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> Interval:
     """The score of a minus the score of b with its interval, both scored on the same resamples.
@@ -109,6 +115,7 @@ def paired_difference(
     """
 
     both = torch.cat([output_a.to(torch.float64), output_b.to(torch.float64)], -1)
+    together = _groups(together, weight)
     both, target, weight = existing(both, target, weight)
     a, b = both.split(output_a.shape[-1], dim=-1)
     score_a, score_b = _by_weight(metric_function, a, target), _by_weight(metric_function, b, target)
@@ -116,7 +123,7 @@ def paired_difference(
     def difference(weight: Tensor) -> Tensor:
         return score_a(weight) - score_b(weight)
 
-    return _resampled(difference, weight, a.shape[-1], seed, resamples, level)
+    return _resampled(difference, weight, a.shape[-1], seed, resamples, level, together)
 
 
 def corrected_standard_error(scores: Tensor, n_train: float | Tensor, n_validation: float | Tensor) -> Tensor:
@@ -160,6 +167,24 @@ def resample_counts(n: int, columns: int, *, seed: int, resamples: int) -> Itera
         yield torch.from_numpy(counts).to(torch.float64)
 
 
+def _groups(together: np.ndarray | None, weight: Tensor | None) -> np.ndarray | None:
+    """The group of each row whose weight is not 0, as an index."""
+    if together is None:
+        return None
+    kept = together if weight is None else together[weight.cpu().numpy() > 0]
+    return np.unique(kept, return_inverse=True)[1].reshape(-1)
+
+
+def _counts(together: np.ndarray | None, n: int, columns: int, seed: int, resamples: int) -> Iterator[Tensor]:
+    """`resample_counts` of rows, or of groups, whose rows are drawn with them."""
+    if together is None or not n:
+        yield from resample_counts(n, columns, seed=seed, resamples=resamples)
+        return
+    groups = int(together.max()) + 1
+    for counts in resample_counts(groups, columns * -(-n // groups), seed=seed, resamples=resamples):
+        yield counts[:, torch.from_numpy(together)]
+
+
 def existing(output: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """The rows whose weight is not 0, on the CPU, with weights in float64 (1 if none were given)."""
     output, target = output.detach().cpu(), target.detach().cpu()
@@ -179,10 +204,16 @@ def _by_weight(function: MetricFunction, output: Tensor, target: Tensor) -> Call
 
 
 def _resampled(
-    score: Callable[[Tensor], Tensor], weight: Tensor, columns: int, seed: int, resamples: int, level: float
+    score: Callable[[Tensor], Tensor],
+    weight: Tensor,
+    columns: int,
+    seed: int,
+    resamples: int,
+    level: float,
+    together: np.ndarray | None,
 ) -> Interval:
     """The score of the weights as they are, and its interval."""
-    pieces = resample_counts(len(weight), columns, seed=seed, resamples=resamples)
+    pieces = _counts(together, len(weight), columns, seed, resamples)
     return _interval(score(weight), [score(counts * weight) for counts in pieces], level)
 
 

@@ -77,7 +77,8 @@ class Family(Spec, ABC):
             raise SpecError(
                 f"The family {self.name} needs {' or '.join(NEEDS[kind] for kind in self.reads)}.",
                 given=f"data of {' and '.join(NEEDS[kind] for kind in shape.kinds)}",
-                fix="Choose another with --models; `coterie models` lists them.",
+                fix="Choose another with --models (`coterie models` lists them), or say what a column is: "
+                f"--kind NAME={self.reads[0] if self.reads[0] != 'table' else 'numeric'}.",
             )
 
 

@@ -52,11 +52,11 @@ class GPT(Family):
         fits(self.width, self.heads)
 
     def network(self, shape: Shape, task: str, outputs: int) -> Network:
-        if task != "text" or shape.tokens or not shape.answer:
+        if task != "text" or shape.kinds != ("text",) or shape.tokens or not shape.answer:
             raise SpecError(
                 "The family gpt learns to continue one text.",
                 given=f"{task} from {' and '.join(shape.kinds) or 'nothing'}",
-                fix="Name the text column alone as the target, or choose seq2seq, bert or bag.",
+                fix="Keep the text column alone, as the target, or choose seq2seq, transformer, bert or bag.",
             )
         if shape.answer[0] > self.context:
             raise SpecError(

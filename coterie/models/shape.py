@@ -53,6 +53,20 @@ class Shape:
         }
         return tuple(kind for kind, what in there.items() if what)
 
+    def __str__(self) -> str:
+        """What a network is given, in words."""
+        columns = len(self.indicator) + len(self.cardinality)
+        said = []
+        if self.image:
+            said.append("images of " + " × ".join(map(str, self.image)))
+        if self.sequence:
+            said.append(f"sequences of {self.sequence[0]:,} steps at most")
+        if self.tokens:
+            said.append(f"texts of {self.tokens[0]:,} tokens at most")
+        if columns or not (said or self.answer):
+            said.append(f"{columns:,} input" + ("" if columns == 1 else "s"))
+        return " and ".join(said) or f"texts of {(self.answer or (0,))[0]:,} tokens at most"
+
     def beside(self, read: str) -> Shape:
         """The columns that are joined later to what a family reads: categories, and numbers unless read."""
         plain = replace(self, image=None, sequence=None, tokens=None)

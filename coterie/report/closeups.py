@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from coterie.report.augmented import augmented
+from coterie.report.drawing import as_array
 from coterie.report.illustrations import Album, Mosaic, Plate
 from coterie.report.numbers import count
 from coterie.report.sequences import attention_map, forecast_lines
@@ -69,8 +70,11 @@ def of_network(found: Facts) -> list[Mosaic]:
     return mosaics
 
 
-def of_sequences(album: Album, found: Facts) -> list[Plate]:
-    """Attention maps, forecasts over the truth, and augmented examples."""
+def of_sequences(album: Album, found: Facts, arrays: Facts) -> list[Plate]:
+    """Attention maps, forecasts over the truth, and augmented examples.
+
+    arrays: "augmented_before" and "augmented_after", (N, C, H, W) or (N, T, F).
+    """
     plates = [
         album.plate(
             f"Where it looks, row {item['row']}",
@@ -95,9 +99,8 @@ def of_sequences(album: Album, found: Facts) -> list[Plate]:
                 f"{count(steps, 'step')} from where a dotted line stands.{band}",
             )
         )
-    if found.get("augmented", {}).get("kind") in ("image", "sequence"):
-        item = found["augmented"]
-        before, after = (np.array(item[when], dtype=np.float64) for when in ("before", "after"))
+    if "augmented" in found and "augmented_before" in arrays:
+        before, after = (as_array(arrays[f"augmented_{when}"]) for when in ("before", "after"))
         plates.append(
             album.plate(
                 "What training made of examples",

@@ -57,6 +57,7 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
         "most_values": MOST_VALUES,
         "closeup": closeup,
         "inside": inside(closeup),
+        "steps": _steps(facts, arrays),
         "cell": cell,
         "gallery": gallery(facts["worst"][:MOST_WORST]),
         "most_worst": MOST_WORST,
@@ -69,11 +70,18 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
             "thresholds": drawn.of_thresholds(album, facts),
             "learnt": drawn.of_learnt(album, facts),
             "network": of_network(closeup),
-            "sequences": of_sequences(album, closeup),
+            "sequences": of_sequences(album, closeup, arrays),
         },
     }
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return page.from_string(_resource("template.html")).render(shown)
+
+
+def _steps(facts: dict[str, Any], arrays: dict[str, Any]) -> int:
+    """How many steps the figures are of, where every step of a row has an answer; else 0."""
+    part, rows = ("test", "test") if facts["test"] else ("oof", "development")
+    judged = arrays.get(f"{part}_target")
+    return len(judged) if judged is not None and len(judged) > facts["data"][rows] else 0
 
 
 def _resource(name: str) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from coterie.report.drawing import finite
 
 SIDE = 96  # pixels of a picture's longer side, at most
-ACROSS = 8  # maps in a row of a mosaic
+ACROSS, TILE = 8, 40  # maps in a row of a mosaic, and pixels of each one's longer side, at most
 LINE = 120, 30  # width and height of a small line plot
 POINTS = 120  # steps of it that are drawn
 LINES = ("accent", "second", "third", "fourth")  # of its variables
@@ -51,6 +51,7 @@ def mosaic(maps: np.ndarray, signed: bool = False) -> str:
     signed: of weights, in blue below 0 and brown above, all on one scale. Maps (K, 3, H, W) are of three
     channels, and shown as colours around the middle grey.
     """
+    maps = np.nan_to_num(np.asarray(maps, dtype=np.float64), posinf=0.0, neginf=0.0)
     tiles = _coloured(maps) if maps.ndim == 4 else _signed(maps) if signed else _shades(maps)
     k, height, width, _ = tiles.shape
     across = min(ACROSS, k)
@@ -61,7 +62,7 @@ def mosaic(maps: np.ndarray, signed: bool = False) -> str:
         top, left = place // across * (height + gap), place % across * (width + gap)
         sheet[top : top + height, left : left + width, :3] = tile
         sheet[top : top + height, left : left + width, 3] = 255
-    return _png(Image.fromarray(sheet, "RGBA"), SIDE * across)
+    return _png(Image.fromarray(sheet, "RGBA"), TILE * max(across, down))
 
 
 def line(steps: np.ndarray) -> Markup:

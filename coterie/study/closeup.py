@@ -28,18 +28,22 @@ MAPS = 64  # filters and feature maps that are shown
 LOOKS = 3  # rows whose attention is shown
 WORDS = 40  # tokens along a side of such a map; longer texts are left out
 TOKENS = 120  # of a text whose tokens are shaded
-EXAMPLES = 24  # rows that are shown augmented
+EXAMPLES = 16  # rows that are shown augmented
 SIDE = 64  # pixels of those; larger ones are thinned out
 TERMS = 24  # coefficients that are listed
 
 Facts = dict[str, Any]
 
 
-def closeup(problem: Problem, model: Model, question: Question) -> Facts:
-    """Facts of the page's section; {} where nothing suits. JSON-able; without single rows if so asked."""
+def closeup(problem: Problem, model: Model, question: Question) -> tuple[Facts, dict[str, Any]]:
+    """Facts of the page's section, JSON-able, {} where nothing suits; and arrays of its figures by name.
+
+    Without single rows if so asked.
+    """
     dataset = problem.dataset
     positions, part = rows_to_show(problem, model, question)
     found: Facts = {}
+    arrays: dict[str, Any] = {}
     if dataset.schema.image and len(positions):
         found |= _convolution(model, dataset, int(positions[0]), question.rows)
     found["coefficients"] = _coefficients(model)
@@ -48,9 +52,9 @@ def closeup(problem: Problem, model: Model, question: Question) -> Facts:
             found |= _texts(model, problem, positions, question.seed)
         found["highlights"] = _highlights(model, dataset, positions[:LOOKS])
         found["forecasts"] = forecasts(model, dataset, positions)
-        found["augmented"] = _augmented(model, dataset, problem.development[:EXAMPLES], question.seed)
+        found["augmented"], arrays = _augmented(model, dataset, problem.development[:EXAMPLES], question.seed)
     found = {name: value for name, value in found.items() if value}
-    return plain({"part": part, **found}) if found else {}
+    return (plain({"part": part, **found}) if found else {}), arrays
 
 
 def rows_to_show(problem: Problem, model: Model, question: Question) -> tuple[np.ndarray, str]:
@@ -109,29 +113,30 @@ def _highlights(model: Model, dataset: Dataset, positions: np.ndarray) -> list[F
     return found
 
 
-def _augmented(model: Model, dataset: Dataset, positions: np.ndarray, seed: int) -> Facts | None:
-    """What training makes of some rows: {"before", "after"}, nested lists, or texts; None without it."""
+def _augmented(
+    model: Model, dataset: Dataset, positions: np.ndarray, seed: int
+) -> tuple[Facts | None, dict[str, Any]]:
+    """What training makes of some rows: texts, or arrays "augmented_before" and "augmented_after".
+
+    Images become bytes, from the darkest to the brightest that the originals have. None without augmentation.
+    """
     found = augmented(model, dataset, positions, seed)
     if found is None:
-        return None
+        return None, {}
     kind = next(kind for kind in ("image", "sequence", "tokens") if f"{kind} before" in found)
-    before, after = (found[f"{kind} {when}"].numpy() for when in ("before", "after"))
+    before, after = (found[f"{kind} {when}"] for when in ("before", "after"))
     if kind == "tokens":
         tokenizer = Tokenizer.from_text(dataset.schema.of_kind("text")[0].coding)
         pairs = zip(before[:5].tolist(), after[:5].tolist(), strict=True)
-        texts = [[text(tokenizer.decode(ids)) for ids in pair] for pair in pairs]
-        return {"kind": "text", "texts": texts}
+        return {"kind": "text", "texts": [[text(tokenizer.decode(i)) for i in pair] for pair in pairs]}, {}
     if kind == "image":
-        step = max(1, -(-max(before.shape[2:]) // SIDE))
-        before, after = (part[:, :, ::step, ::step] for part in (before, after))
+        step = -(-max(before.shape[2:]) // SIDE)
+        low, high = before.amin((0, 2, 3), keepdim=True), before.amax((0, 2, 3), keepdim=True)
+        shares = [((part - low) / (high - low).clamp_min(1e-12)).clamp(0, 1) for part in (before, after)]
+        before, after = ((255 * part[:, :, ::step, ::step]).round().byte() for part in shares)
     else:
-        step = max(1, -(-before.shape[1] // 200))
-        before, after = (part[:, ::step, :1] for part in (before, after))
-    return {"kind": kind, "before": _short(before), "after": _short(after)}
-
-
-def _short(values: np.ndarray) -> list[Any]:
-    return np.round(values.astype(np.float64), 2).tolist()
+        before, after = (part[:, :, :1].float() for part in (before, after))
+    return {"kind": kind}, {"augmented_before": before.contiguous(), "augmented_after": after.contiguous()}
 
 
 def _coefficients(model: Model) -> list[Facts]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from coterie.data.checks import capacity_warning
 from coterie.data.describe import describe
 from coterie.data.table import Table
+from coterie.models.shape import Shape
 from coterie.study.initial import open_initial, posed
 from coterie.study.planning import costs_of, metric_of
 from coterie.study.question import Question
@@ -26,7 +26,7 @@ class Inspection:
     target: tuple[str, ...]
     classes: dict[str, int]  # rows of each class or label
     columns: list[dict[str, Any]]
-    inputs: int  # numbers and categories that a model is given
+    inputs: str  # what a model is given
     development: int
     test: int
     split: str
@@ -68,7 +68,7 @@ def look(question: Question, table: Table, test: Table | None = None) -> Inspect
         classes = {name: int(y[:, k].sum()) for k, name in enumerate(target.names)}
     else:
         classes = {name: int(np.sum(y == k)) for k, name in enumerate(target.classes)}
-    capacity = capacity_warning(costs[0].parameters, problem.training_rows)
+    capacity = problem.capacity_warning(costs[0].parameters)
     return Inspection(
         source=table.source,
         rows=len(problem.table.frame),
@@ -77,7 +77,7 @@ def look(question: Question, table: Table, test: Table | None = None) -> Inspect
         target=target.names,
         classes=classes,
         columns=describe(problem.table, problem.roles, problem.schema),
-        inputs=len(problem.schema.numeric) + len(problem.schema.category),
+        inputs=str(Shape.of(problem.schema)),
         development=len(problem.development),
         test=len(problem.test),
         split=problem.split.kind,

@@ -18,7 +18,7 @@ from coterie.study.cells import shown, text
 from coterie.study.importance import Predictor
 from coterie.study.scores import Judged
 
-WORST, WORST_IMAGES = 10, 24  # rows that are shown; of images, which are seen at a glance, more
+WORST, WORST_IMAGES = 10, 24  # rows that are shown; of images alone, which are seen at a glance, more
 MOST_VALUES = 200  # values of a row that are shown
 CURVE, GRID = 200, 80  # points of a curve, and along each side of a map
 DOTS = 1500  # rows that are drawn beside it
@@ -55,7 +55,8 @@ def worst_rows(judged: Judged, frame: pl.DataFrame, dataset: Dataset) -> list[di
     stepped = target.each_step or target.task == "text"
     groups = _steps_of_rows(judged) if stepped else [np.array([i]) for i in range(len(judged))]
     losses = np.array([float(loss[group].mean()) for group in groups]) if stepped else loss.numpy()
-    order = np.argsort(-losses, kind="stable")[: WORST_IMAGES if dataset.schema.image else WORST]
+    alone = [column.kind for column in dataset.schema.features] == ["image"]
+    order = np.argsort(-losses, kind="stable")[: WORST_IMAGES if alone else WORST]
     positions = np.array([judged.positions[groups[i][0]] for i in order], dtype=np.int64)
     rows = dataset.rows[positions]
     values = shown(dataset, frame, positions, rows, MOST_VALUES)

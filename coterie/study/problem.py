@@ -13,7 +13,7 @@ import polars as pl
 
 from coterie.data.arrange import Arrangement, arrange, settle
 from coterie.data.cells import Reading, with_whole_paths, without_bad_images
-from coterie.data.checks import check
+from coterie.data.checks import capacity_warning, check
 from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
 from coterie.data.infer import infer_schema
@@ -55,6 +55,12 @@ class Problem:
     def training_rows(self) -> int:
         """Of the smallest fold, or of all development when there is none."""
         return min([len(training) for training, _ in self.folds] or [len(self.development)])
+
+    def capacity_warning(self, parameters: int) -> str | None:
+        """Whether a network has more parameters than a table's rows can carry; of pixels, steps and words,
+        which share their weights, a count says little."""
+        table = set(Shape.of(self.schema).kinds) <= {"table"} and self.dataset.task != "text"
+        return capacity_warning(parameters, self.training_rows) if table else None
 
 
 def pose(
@@ -198,9 +204,9 @@ def named(question: Question) -> list[type[Family]]:
 
 
 def reading_of(question: Question) -> Reading:
-    """How images and texts are read; texts are features when a family is named that reads nothing else."""
+    """How images and texts are read; texts are features when a family is named that reads them."""
     return Reading(
-        texts=any(family.reads[0] == "text" for family in named(question)),
+        texts=any("text" in family.reads for family in named(question)),
         image_size=question.image_size,
         fit_image=question.fit_image,
         tokenizer=question.tokenizer,

@@ -54,6 +54,16 @@ class Judged:
     def __len__(self) -> int:
         return len(self.positions)
 
+    @property
+    def rows(self) -> int:
+        """How many rows of the dataset they are."""
+        return len(np.unique(self.positions))
+
+    @property
+    def together(self) -> np.ndarray | None:
+        """The row of each step, where a row has several."""
+        return self.positions if self.rows < len(self) else None
+
     def part(self, keep: np.ndarray) -> Judged:
         """The rows at these places, in this order; keep: (N,) bool or places."""
         at = torch.from_numpy(np.flatnonzero(keep) if keep.dtype == bool else keep)
@@ -113,6 +123,7 @@ def interval_scores(judged: Judged, task: str, seed: int, resamples: int = RESAM
         weight=judged.weight,
         seed=seed,
         resamples=affordable(resamples, judged, task),
+        together=judged.together,
     )
     return {name: interval_facts(interval) for name, interval in found.items()}
 

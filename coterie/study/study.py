@@ -24,7 +24,6 @@ import torch
 import coterie
 from coterie.data.arrangement import Arrangement
 from coterie.data.bundled import SETS
-from coterie.data.checks import capacity_warning
 from coterie.data.read import Table, read
 from coterie.errors import StudyError
 from coterie.metrics.catalogue import Metric
@@ -319,7 +318,8 @@ class Study:
             },
         )
         ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
-        facts["closeup"] = closeup(problem, ensemble, question)
+        facts["closeup"], examples = closeup(problem, ensemble, question)
+        arrays |= examples
         yield Phase("report")
         self._write(facts, arrays, ensemble)
         yield Finished(str(self.folder), facts["compute"]["seconds"])
@@ -462,7 +462,7 @@ class Study:
     def _own_warnings(
         self, winner: Scored, ranked: list[Scored], candidates: tuple[Candidate, ...]
     ) -> list[str]:
-        found = [capacity_warning(winner.parameters, self.problem.training_rows)]
+        found = [self.problem.capacity_warning(winner.parameters)]
         diverged = sum(s.status == "diverged" for c in ranked for s in c.scores)
         if diverged:
             found.append(f"{diverged} networks diverged: their learning rates were too high for these data.")

@@ -75,9 +75,10 @@ def compare(
         weight=network.weight,
         seed=seed,
         resamples=affordable(RESAMPLES, network, "multiclass"),
+        together=network.together,
     )
     ours, theirs = (float(metric.function(j.output, j.target, j.weight)) for j in (network, baseline))
-    return Comparison(name, label, metric, ours, theirs, difference, network.on, len(network), by_validation)
+    return Comparison(name, label, metric, ours, theirs, difference, network.on, network.rows, by_validation)
 
 
 def verdict(

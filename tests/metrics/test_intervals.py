@@ -17,6 +17,7 @@ from coterie.metrics.intervals import (
     resample_counts,
     resamples_for,
 )
+from coterie.metrics.probability import log_loss
 from coterie.metrics.ranking import roc_auc
 from coterie.metrics.regression import mae
 
@@ -138,3 +139,17 @@ def test_very_many_rows_get_fewer_resamples() -> None:
     assert 100 <= resamples_for(1_000_000, 1) < 2000
     assert resamples_for(10**9, 1) == 100
     assert resamples_for(50, 1, wanted=10) == 10
+
+
+def test_groups_are_drawn_whole() -> None:
+    """Steps that all say the same of their row are no more evidence than the rows: intervals agree."""
+    g = torch.Generator().manual_seed(0)
+    target = torch.randint(2, (60,), generator=g)
+    p = torch.rand(60, generator=g)
+    output = torch.stack([1 - p, p], dim=1)
+    rows = bootstrap(log_loss, output, target, seed=3)
+    repeated, told = output.repeat_interleave(5, 0), target.repeat_interleave(5)
+    steps = bootstrap(log_loss, repeated, told, seed=3, together=np.repeat(np.arange(60), 5))
+    assert steps == pytest.approx(rows)
+    alone = bootstrap(log_loss, repeated, told, seed=3)
+    assert alone.high - alone.low < 0.7 * (rows.high - rows.low)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from example_facts import example
+from test_closeups import EXTRAS, PNG
 
 from coterie.report.page import render
 
@@ -31,9 +32,14 @@ document.title = 'width ' + d.documentElement.scrollWidth + ' text ' + d.body.in
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("task", ["binary", "regression", "multiclass"])
 def test_nothing_sticks_out(task: str, width: int, tmp_path: Path) -> None:
-    page = re.sub(r"<meta http-equiv=\"Content-Security-Policy\"[^>]*>", "", render(*example(task)))
+    facts, arrays, curves = example(task)
+    if task == "multiclass":
+        facts["closeup"] = EXTRAS
+        cell = {"image": {"image": PNG}}
+        facts["worst"] = [{**row, "values": cell} for row in facts["worst"]]
+    page = re.sub(r"<meta http-equiv=\"Content-Security-Policy\"[^>]*>", "", render(facts, arrays, curves))
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
     result = subprocess.run(

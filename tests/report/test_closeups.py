@@ -126,12 +126,14 @@ def test_images_that_are_most_wrong_are_a_gallery():
 def test_augmented_examples_are_drawn(kind):
     facts = light()
     shape = (3, 1, 4, 4) if kind == "image" else (3, 9, 1)
-    values = np.random.default_rng(0).normal(size=shape).tolist()
+    values = np.random.default_rng(0).normal(size=shape)
     if kind == "sequence":
-        values[0][8][0] = None  # behind its end
-    facts["closeup"] = {"part": "test", "augmented": {"kind": kind, "before": values, "after": values}}
-    text = words(render(facts, {}, []))
-    assert "What training made of examples" in text
+        values[0, 8, 0] = np.nan  # behind its end
+    facts["closeup"] = {"part": "test", "augmented": {"kind": kind}}
+    arrays = {"augmented_before": values, "augmented_after": values}
+    assert "What training made of examples" in words(render(facts, arrays, []))
+    facts["rows_left_out"] = True
+    assert "What training made of examples" not in words(render(facts, arrays, []))
 
 
 def test_page_and_card_of_a_task_of_writing():

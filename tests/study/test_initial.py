@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from small_backbones import bert_folder
 from small_studies import begun, patients, tiny
 
 import coterie as ct
@@ -36,8 +36,8 @@ def squares(classes: str, rows: int = 40, channels: int = 1, scale: float = 255.
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
-    yield ct.fit(squares("abc"), out=tmp_path_factory.mktemp("earlier") / "s", **CNN)
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return ct.fit(squares("abc"), out=tmp_path_factory.mktemp("earlier") / "s", **CNN)
 
 
 def first_layer(study: Study) -> torch.Tensor:
@@ -119,9 +119,11 @@ def test_texts_are_cut_as_the_earlier_model_cuts_them(tmp_path: Path) -> None:
     frozen = {"epochs": 1, "freeze": 9}
     text = ["red apple pie", "green apple tart", "blue sea water", "deep sea fish"] * 8
     first = {"text": text, "y": ["food", "food", "sea", "sea"] * 8}
-    old = ct.fit(first, "y", models="bag", out=tmp_path / "old", **SHORT, fix={"epochs": 1})
+    old = ct.fit(
+        first, "y", models="bag", kinds={"text": "text"}, out=tmp_path / "old", **SHORT, fix={"epochs": 1}
+    )
     new = {"text": [f"{t} today" for t in text[::-1]], "z": ["u", "v"] * 16}
-    study = ct.fit(new, "z", init=old, out=tmp_path / "new", **SHORT, fix=frozen)
+    study = ct.fit(new, "z", init=old, kinds={"text": "text"}, out=tmp_path / "new", **SHORT, fix=frozen)
     codings = [next(c.coding for c in s.model.schema.features if c.coding) for s in (old, study)]
     assert codings[0] == codings[1]
     assert Tokenizer.from_text(codings[1]).encode(["apple today"], None)[0][2] == 1  # unknown
@@ -180,15 +182,14 @@ def test_a_grid_over_shapes_says_what_the_first_takes(earlier: Study, tmp_path: 
 
 
 def test_a_backbone_of_another_library_is_a_start(tmp_path: Path) -> None:
-    from test_backbones import bert_folder  # beside the tests of models
-
     folder = bert_folder(tmp_path / "bert")
     data = {"text": ["the cat sat on the mat", "cats on mats"] * 12, "y": ["u", "v", "v"] * 8}
-    study = ct.fit(data, "y", init=folder, out=tmp_path / "s", **SHORT, fix={"epochs": 1, "freeze": 9})
+    frozen = {"epochs": 1, "freeze": 9}
+    study = ct.fit(data, "y", init=folder, kinds={"text": "text"}, out=tmp_path / "s", **SHORT, fix=frozen)
     assert study.model.family.name == "bert"
     table = study.model.layout.views(study.model.flat)["body.steps.table.weight"]
     given = load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"]
-    assert table[0, 6:].equal(given[[1, 2, 3, 4, 7, 10, 11]])
+    assert table[0, 5:].equal(given[[1, 2, 3, 4, 7, 10, 11]])
     assert table[0, :5].equal(given[[0, 5, 6, 8, 9]])  # padding, unknown, start, end, mask
     assert "new: body.head" in " ".join(study.facts["data"]["notes"])
 

@@ -141,7 +141,8 @@ def test_a_gap_in_the_series_ends_the_forecasts_that_are_shown():
 
 def test_texts_are_written_and_counted():
     problem, question, model = reversing(hidden=8, embedding=8)
-    found = closeup(problem, model, question)
+    found, arrays = closeup(problem, model, question)
+    assert arrays == {}
     said = model.write(rows_of(problem.dataset, problem.test))
     writing = found["writings"]
     assert writing["rows"] == len(problem.test)
@@ -157,7 +158,7 @@ def test_texts_are_written_and_counted():
 def test_samples_are_the_same_each_time():
     columns = {"text": texts()["written"]}
     problem, question, model = of_kind(columns, "text", "gpt", 1, width=8, heads=2, depth=1)
-    one, two = closeup(problem, model, question), closeup(problem, model, question)
+    one, two = (closeup(problem, model, question)[0] for _ in range(2))
     assert one["samples"] == two["samples"]
     assert 1 <= len(one["samples"]) <= 8
     assert "writings" not in one
@@ -174,8 +175,26 @@ def test_samples_are_the_same_each_time():
 )  # fmt: skip
 def test_without_rows_only_what_holds_none_is_kept(columns, target, family, own):
     problem, question, model = of_kind(columns, target, family, asked={"rows": False})
-    assert set(closeup(problem, model, question)) - {"part"} == own
-    json.dumps(closeup(problem, model, question), allow_nan=False)
+    found, arrays = closeup(problem, model, question)
+    assert set(found) - {"part"} == own
+    assert arrays == {}
+    json.dumps(found, allow_nan=False)
+
+
+def test_augmented_examples_are_handed_on_as_arrays():
+    problem, question, model = of_kind(images(), "kind", "cnn", flip=1.0)
+    found, arrays = closeup(problem, model, question)
+    assert found["augmented"] == {"kind": "image"}
+    before, after = arrays["augmented_before"], arrays["augmented_after"]
+    assert before.dtype == torch.uint8
+    assert before.shape == (closeups.EXAMPLES, 1, 6, 6)
+    assert after.equal(before.flip(-1))
+    first = problem.dataset.inputs["image"][int(problem.development[0])]
+    assert before[0].double() / 255 * 16 == pytest.approx(first.double().numpy(), abs=0.05)
+    problem, question, model = of_kind(waves(), "kind", "lstm", jitter=0.5)
+    found, arrays = closeup(problem, model, question)
+    assert found["augmented"] == {"kind": "sequence"}
+    assert arrays["augmented_after"].shape[2] == 1
 
 
 def test_rows_that_are_shown_are_not_those_trained_on():

@@ -10,8 +10,8 @@ from small_studies import begun, patients, remains, tiny
 
 import coterie as ct
 from coterie import verbs
-from coterie.models.catalogue import FAMILIES
 from coterie.errors import CoterieError, DataError, SpecError, StudyError
+from coterie.models.catalogue import FAMILIES
 from coterie.study.events import Planned, Stopped
 from coterie.training.events import EpochEnd, StepEnd
 
