@@ -164,7 +164,7 @@ def _one_image(columns: list[Column]) -> list[Column]:
 def _plain(seen: pl.Series, role: str, roles: Roles) -> Column:
     """A column that is no feature: its kind is for the reader only."""
     if role == "target":
-        kind = "numeric" if roles.target.task == "regression" else "category"
+        kind = {"regression": "numeric", "text": "text"}.get(roles.target.task, "category")
     elif is_date(seen.dtype) or (role == "time" and find_format(seen.drop_nulls())[0]):
         kind = "datetime"
     elif role in ("weight", "time") or seen.dtype.is_numeric():

@@ -117,7 +117,7 @@ def cell(value: Any) -> Facts:
         return {"image": value["image"]}
     if isinstance(value, dict) and "sequence" in value:
         steps = np.array(value["sequence"], dtype=np.float64)
-        return {"line": line(steps.reshape(len(steps), -1))}
+        return {"line": line(steps.reshape(len(steps), -1) if steps.size else np.zeros((len(steps), 1)))}
     return {"text": value}
 
 

@@ -52,7 +52,7 @@ def closeup(problem: Problem, model: Model, question: Question) -> tuple[Facts, 
             found |= _texts(model, problem, positions, question.seed)
         found["highlights"] = _highlights(model, dataset, positions[:LOOKS])
         found["forecasts"] = forecasts(model, dataset, positions)
-        found["augmented"], arrays = _augmented(model, dataset, problem.development[:EXAMPLES], question.seed)
+        found["augmented"], arrays = _augmented(model, dataset, _spread(problem.development), question.seed)
     found = {name: value for name, value in found.items() if value}
     return (plain({"part": part, **found}) if found else {}), arrays
 
@@ -111,6 +111,13 @@ def _highlights(model: Model, dataset: Dataset, positions: np.ndarray) -> list[F
         pairs = zip(item["tokens"][:TOKENS], weights.round(2).tolist(), strict=True)
         found.append({"row": int(dataset.rows[item["position"]]), "tokens": [list(pair) for pair in pairs]})
     return found
+
+
+def _spread(positions: np.ndarray) -> np.ndarray:
+    """A few of them, evenly from first to last: files of one class often follow one another."""
+    return positions[
+        np.linspace(0, max(len(positions) - 1, 0), min(EXAMPLES, len(positions))).round().astype(int)
+    ]
 
 
 def _augmented(

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import shutil
 import statistics
-import sys
 from collections.abc import Generator, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +18,8 @@ import numpy as np
 import polars as pl
 import torch
 
-import coterie
-from coterie.data.arrangement import Arrangement
 from coterie.data.bundled import SETS
+from coterie.data.cells import with_whole_paths
 from coterie.data.read import Table, read
 from coterie.errors import StudyError
 from coterie.metrics.catalogue import Metric
@@ -37,7 +33,7 @@ from coterie.study.baselines import Baseline, fit_baselines
 from coterie.study.closeup import closeup
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
 from coterie.study.fitted import assemble, best_member, out_of_fold, score_candidates
-from coterie.study.fitting import Clock, Trained, curves_of, fit_cohorts, read_trained, traces_of
+from coterie.study.fitting import Clock, curves_of, fit_cohorts, read_trained
 from coterie.study.folder import (
     ASKED,
     ASSESSMENT,
@@ -49,15 +45,15 @@ from coterie.study.folder import (
     make_folder,
     unwritable,
 )
+from coterie.study.frames import epoch_frame, weight_frame
 from coterie.study.initial import Initial, Posed, open_initial, posed
 from coterie.study.planning import costs_of, device_of, metric_of, planned, room_for
 from coterie.study.problem import Problem
 from coterie.study.question import Question
-from coterie.study.search import searched
+from coterie.study.remarks import about_model, cut_short, remarks, searched_names, versions
 from coterie.study.selection import Scored, choose
-from coterie.training.cohort import Arena, network_of
-from coterie.training.layout import Layout
-from coterie.training.plan import Candidate, CohortPlan, Member, make_plan, member_key
+from coterie.training.cohort import Arena
+from coterie.training.plan import CohortPlan, Member, make_plan, member_key
 
 FORMAT = 1
 
@@ -183,21 +179,7 @@ class Study:
 
         Traced where all members that train together have 64 weights at most; a frame without rows for others.
         """
-        layout = Layout.of(network_of(self.model.family, self.problem.dataset))
-        names = [
-            f"{name.removeprefix('body.')}{list(place)}"
-            for name, shape in zip(layout.names, layout.shapes, strict=True)
-            for place in np.ndindex(*shape)
-        ]
-        rows = [
-            (*member, step, name, value)
-            for member, trace in traces_of(self._folder).items()
-            for step, now in enumerate(trace)
-            for name, value in zip(names, now, strict=False)
-        ]
-        columns = ["candidate", "fold", "seed", "step", "name", "value"]
-        kinds = [pl.Int64] * 4 + [pl.String, pl.Float64]
-        return pl.DataFrame(rows, schema=dict(zip(columns, kinds, strict=True)), orient="row")
+        return weight_frame(self._folder, self._posed().candidates, self.problem.dataset)
 
     @property
     def warnings(self) -> list[str]:
@@ -206,20 +188,7 @@ class Study:
     @property
     def results(self) -> pl.DataFrame:
         """A tidy frame of every member's epochs: candidate, fold, seed, epoch, metric, value."""
-        name = self._asked["metric"]
-        parts = []
-        for curve in curves_of(self._folder):
-            for metric, values in (("training_loss", curve["train"]), (name, curve["validation"])):
-                frame = pl.DataFrame(
-                    {"epoch": curve["epoch"], "value": values},
-                    schema={"epoch": pl.Int64, "value": pl.Float64},
-                )
-                member = {n: pl.lit(curve[n], pl.Int64) for n in ("candidate", "fold", "seed")}
-                parts.append(frame.with_columns(metric=pl.lit(metric), **member))
-        empty = {"candidate": pl.Int64, "fold": pl.Int64, "seed": pl.Int64, "epoch": pl.Int64}
-        start = pl.DataFrame(schema={**empty, "metric": pl.String, "value": pl.Float64})
-        columns = start.columns
-        return pl.concat([start, *(part.select(columns) for part in parts)]).drop_nulls("value")
+        return epoch_frame(self._folder, self._asked["metric"])
 
     # ---- the course ------------------------------------------------------------------------------------
 
@@ -267,7 +236,7 @@ class Study:
         trained = read_trained(self._folder, plans)
         ranked = score_candidates(candidates, trained, problem)
         winner = choose(ranked, metric.maximise, question.prefer)
-        about = self._about(winner, metric, problem.arrangement)
+        about = about_model(self._asked, winner, metric, problem.arrangement)
         ensemble = assemble(problem, winner.candidate, trained, about)
         positions, oof = out_of_fold(problem, ensemble)
         judged = member_validation(problem, ensemble)
@@ -305,9 +274,9 @@ class Study:
                 "name": self._asked["name"],
                 "command": self._asked["command"],
                 "folder": str(self.folder),
-                "searched": self._searched(candidates, ensemble.task),
-                "finished": len(ranked) == len(candidates) and not self._cut_short(trained),
-                "warnings": [*problem.warnings, *self._own_warnings(winner, ranked, candidates)],
+                "searched": searched_names(candidates, ensemble.task),
+                "finished": len(ranked) == len(candidates) and not cut_short(trained),
+                "warnings": [*problem.warnings, *remarks(problem, winner, ranked, candidates)],
                 "compute": {
                     "members": sum(len(t.plan.members) for t in trained),
                     "cohorts": len(trained),
@@ -435,60 +404,13 @@ class Study:
         told = self._asked["tables"][name]  # as it was at the beginning, wherever its rows are kept now
         return dataclasses.replace(table, source=told["source"], notes=tuple(told["notes"]))
 
-    def _about(self, winner: Scored, metric: Metric, arrangement: Arrangement | None) -> dict[str, Any]:
-        values = {n: list(v) if isinstance(v, tuple) else v for n, v in winner.candidate.values().items()}
-        return {
-            "study": self._asked["name"],
-            "metric": metric.name,
-            "hyperparameters": values,
-            "versions": versions(),
-            "arrangement": None if arrangement is None else arrangement.to_dict(),
-            **({"initial": self._asked["initial"]} if "initial" in self._asked else {}),
-        }
-
-    def _searched(self, candidates: tuple[Candidate, ...], task: str) -> dict[str, list[str]]:
-        """For each family, the names in which its candidates differ."""
-        out: dict[str, list[str]] = {}
-        for family in dict.fromkeys(type(c.family) for c in candidates):
-            own = [c.values() for c in candidates if type(c.family) is family]
-            first = searched(family, task, set())
-            names = sorted(own[0], key=lambda n: (n not in first, first.index(n) if n in first else 0))
-            out[family.name] = [n for n in names if len({v[n] for v in own}) > 1]
-        return out
-
-    def _cut_short(self, trained: list[Trained]) -> bool:
-        return any(record.status == "stopped" for t in trained for record in t.records)
-
-    def _own_warnings(
-        self, winner: Scored, ranked: list[Scored], candidates: tuple[Candidate, ...]
-    ) -> list[str]:
-        found = [self.problem.capacity_warning(winner.parameters)]
-        diverged = sum(s.status == "diverged" for c in ranked for s in c.scores)
-        if diverged:
-            found.append(f"{diverged} networks diverged: their learning rates were too high for these data.")
-        if len(ranked) < len(candidates):
-            left = len(candidates) - len(ranked)
-            found.append(f"Time ran out before {left} of {len(candidates)} candidates were trained.")
-        return [text for text in found if text]
-
-
-def versions() -> dict[str, str]:
-    """What the numbers may depend on."""
-    names = ("torch", "numpy", "scikit-learn", "polars")
-    python = ".".join(map(str, sys.version_info[:3]))
-    return {
-        "coterie": coterie.__version__,
-        "python": python,
-        **{n: version(n) for n in names},
-        "platform": platform.platform(terse=True),
-    }
-
 
 def _kept(table: Table, folder: Folder, name: str) -> Table:
     """The table as a resume can read it: data without a file of their own are written beside the study."""
     if table.path is not None or table.source in SETS:
         return table
     path = folder.path / f"{name}.parquet"
+    table = with_whole_paths(table)  # files were named from where the person stood
     try:
         table.frame.write_parquet(path)
     except OSError as error:
