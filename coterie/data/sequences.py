@@ -73,4 +73,4 @@ def _flat(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 def _steps_of(column: pl.Series) -> pl.Series:
     """All steps of all rows, one after the other."""
     filled = column.filter(column.list.len().fill_null(0) > 0)
-    return filled.explode() if len(filled) else pl.Series(column.name, [], dtype=pl.Float64)
+    return filled.explode() if len(filled) else filled.clear().explode()

@@ -78,7 +78,9 @@ class Tokenizer:
     def _pairs(self) -> Any:
         from tokenizers import Tokenizer as Pieces
 
-        return Pieces.from_str(self.pieces)
+        pieces = Pieces.from_str(self.pieces)
+        pieces.encode_special_tokens = True  # "[end]" in a text is a word of it, not its end
+        return pieces
 
     def encode(self, texts: Iterable[str], longest: int | None) -> list[list[int]]:
         """The ids of each text between start and end; cut to `longest` ids, start and end among them."""

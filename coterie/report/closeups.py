@@ -15,6 +15,7 @@ from coterie.report.illustrations import Album, Mosaic, Plate
 from coterie.report.numbers import count
 from coterie.report.sequences import attention_map, forecast_lines
 from coterie.report.thumbnails import line
+from coterie.report.traces import weight_paths
 
 OF_ROWS = (
     "maps",
@@ -37,7 +38,7 @@ def allowed(facts: Facts) -> Facts:
 
 def inside(found: Facts) -> bool:
     """Whether there is anything to show of how the network works."""
-    shown = {"filters", "maps", "attention", "highlights", "forecasts", "augmented", "coefficients"}
+    shown = {"filters", "maps", "attention", "highlights", "forecasts", "augmented", "coefficients", "trace"}
     return bool(shown & set(found))
 
 
@@ -86,6 +87,15 @@ def of_sequences(album: Album, found: Facts, arrays: Facts) -> list[Plate]:
         )
         for item in found.get("attention", [])
     ]
+    if "trace" in found:
+        item = found["trace"]
+        plates.append(
+            album.plate(
+                "The weights while it learned",
+                weight_paths(item["names"], item["steps"], item["values"]),
+                "Every weight of one network, from its start on, step by step.",
+            )
+        )
     if "forecasts" in found:
         item = found["forecasts"]
         ax = forecast_lines(item["truth"], item["origins"], name=item["name"], half_width=item["half_width"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from coterie.data.dataset import Dataset
 from coterie.data.tokens import Tokenizer
@@ -31,14 +32,17 @@ TOKENS = 120  # of a text whose tokens are shaded
 EXAMPLES = 16  # rows that are shown augmented
 SIDE = 64  # pixels of those; larger ones are thinned out
 TERMS = 24  # coefficients that are listed
+STEPS = 400  # of a trace of weights that are drawn, at most
 
 Facts = dict[str, Any]
 
 
-def closeup(problem: Problem, model: Model, question: Question) -> tuple[Facts, dict[str, Any]]:
+def closeup(
+    problem: Problem, model: Model, question: Question, trace: pl.DataFrame | None = None
+) -> tuple[Facts, dict[str, Any]]:
     """Facts of the page's section, JSON-able, {} where nothing suits; and arrays of its figures by name.
 
-    Without single rows if so asked.
+    Without single rows if so asked. trace: the winner's weights step by step, see `frames.weight_frame`.
     """
     dataset = problem.dataset
     positions, part = rows_to_show(problem, model, question)
@@ -47,6 +51,7 @@ def closeup(problem: Problem, model: Model, question: Question) -> tuple[Facts, 
     if dataset.schema.image and len(positions):
         found |= _convolution(model, dataset, int(positions[0]), question.rows)
     found["coefficients"] = _coefficients(model)
+    found["trace"] = {} if trace is None else _trace(trace)
     if question.rows and len(positions):
         if model.task == "text":
             found |= _texts(model, problem, positions, question.seed)
@@ -55,6 +60,17 @@ def closeup(problem: Problem, model: Model, question: Question) -> tuple[Facts, 
         found["augmented"], arrays = _augmented(model, dataset, _spread(problem.development), question.seed)
     found = {name: value for name, value in found.items() if value}
     return (plain({"part": part, **found}) if found else {}), arrays
+
+
+def _trace(trace: pl.DataFrame) -> Facts:
+    """The weights of one traced member, step by step; of many steps some, evenly."""
+    if not trace.height:
+        return {}
+    one = trace.filter((pl.col("fold") == trace["fold"][0]) & (pl.col("seed") == trace["seed"][0]))
+    names = one["name"].unique(maintain_order=True).to_list()
+    values = one["value"].to_numpy().reshape(-1, len(names))
+    keep = np.unique(np.linspace(0, len(values) - 1, STEPS).round().astype(int))
+    return {"names": names, "steps": keep.tolist(), "values": values[keep].tolist()}
 
 
 def rows_to_show(problem: Problem, model: Model, question: Question) -> tuple[np.ndarray, str]:

@@ -32,12 +32,15 @@ def epoch_frame(folder: Folder, metric: str) -> pl.DataFrame:
 
 
 def weight_frame(folder: Folder, candidates: Sequence[Candidate], dataset: Dataset) -> pl.DataFrame:
-    """candidate, fold, seed, step (0: the start), name, value, of members that were traced."""
+    """candidate, fold, seed, step (0: the start), name, value, of these candidates' members if traced."""
     rows = []
     names: dict[int, list[str]] = {}
+    known = {candidate.index: candidate for candidate in candidates}
     for (index, fold, seed), trace in traces_of(folder).items():
+        if index not in known:
+            continue
         if index not in names:
-            layout = Layout.of(network_of(candidates[index].family, dataset))
+            layout = Layout.of(network_of(known[index].family, dataset))
             names[index] = [
                 f"{name.removeprefix('body.')}{list(place)}"
                 for name, shape in zip(layout.names, layout.shapes, strict=True)

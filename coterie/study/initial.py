@@ -25,6 +25,7 @@ from coterie import spec
 from coterie.data.cells import Reading
 from coterie.data.schema import Column, Schema, Target
 from coterie.data.table import Table
+from coterie.data.tokens import LONGEST, Tokenizer
 from coterie.errors import ModelError, SpecError, StudyError
 from coterie.model import CONFIG, Model
 from coterie.models.backbones import backbone, download
@@ -42,7 +43,8 @@ from coterie.training.step import NETWORK
 
 KEPT = "initial.safetensors"  # in the study's folder
 RICH = ("image", "sequence", "text")
-HEAD, COLUMNS = ("body.head.", "output."), ("body.columns.", "body.beside.")
+HEAD, COLUMNS = ["body.head.", "output."], ["body.columns.", "body.beside."]
+KINDS = ("prepare.image.", "prepare.sequence.")  # of a preparation, what is not about columns
 LOOKED_AT = 1000  # rows by which the scale of new images and sequences is judged
 
 
@@ -102,9 +104,9 @@ class Initial:
     def reading(self, question: Question) -> Reading:
         features, target = self._codings()
         longest = question.longest
-        if "longest" in self.structure:  # steps that have a learned place
-            most = int(self.structure["longest"])
-            longest = min(longest or most, most)
+        if "longest" in self.structure and (features or target):  # steps that have a learned place
+            usual = LONGEST[Tokenizer.from_text(features or target).kind]
+            longest = min(longest or usual, int(self.structure["longest"]))
         return replace(reading_of(question), given=features, given_target=target, longest=longest)
 
     def _codings(self) -> tuple[str, str]:
@@ -126,9 +128,13 @@ class Initial:
                 given=f"'{self.source}', whose columns or categories are others",
                 fix="Leave --init out, or give a table of the same columns.",
             )
-        left = [] if old is not None and _same_answer(old.target, schema.target) else [*HEAD]
-        left += [] if columns else [*COLUMNS, "prepare.table."]
+        left = [] if old is not None and _same_answer(old.target, schema.target) else HEAD
+        left += [] if columns else COLUMNS
         tensors = {n: t for n, t in self.tensors.items() if not n.startswith(tuple(left))}
+        if not columns:
+            tensors = {
+                n: t for n, t in tensors.items() if n.startswith(KINDS) or not n.startswith("prepare.")
+            }
         shape = Shape.of(schema)
         if shape.image is not None and shape.image[0] == 1:
             tensors = {name: _grey(name, tensor) for name, tensor in tensors.items()}
@@ -144,7 +150,7 @@ class Initial:
         taken = {*start.taken(network)}
         parameters = dict(network.named_parameters())
         known = [p.numel() for n, p in parameters.items() if n in taken]
-        if not any(n.startswith("body.") and not n.startswith(HEAD) for n in taken & {*parameters}):
+        if not any(n.startswith("body.") and not n.startswith(HEAD[0]) for n in taken & {*parameters}):
             raise ModelError(
                 "A network must be built as the one that it starts from, to take its weights.",
                 given=f"'{self.source}', of which no layer fits",
@@ -303,7 +309,11 @@ def _alike(kind: str, tensors: Mapping[str, Tensor], problem: Problem) -> bool:
     """Whether the new values are of about the earlier centre and scale, channel by channel."""
     rows = torch.from_numpy(problem.development[:LOOKED_AT])
     x = problem.dataset.inputs[kind][rows].double()
-    channels = x.movedim(1 if kind == "image" else -1, 0).flatten(1)
+    if kind == "image":
+        channels = x.movedim(1, 0).flatten(1)
+    else:  # real steps alone
+        length = problem.dataset.inputs["length"][rows]
+        channels = x[torch.arange(x.shape[1]) < length[:, None]].T
     center, scale = (tensors[f"prepare.{kind}.{n}"].double().mean(0).flatten() for n in ("center", "scale"))
     if len(channels) != len(center):
         return False

@@ -287,7 +287,8 @@ class Study:
             },
         )
         ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
-        facts["closeup"], examples = closeup(problem, ensemble, question)
+        traced = weight_frame(self._folder, [winner.candidate], problem.dataset)
+        facts["closeup"], examples = closeup(problem, ensemble, question, traced)
         arrays |= examples
         yield Phase("report")
         self._write(facts, arrays, ensemble)

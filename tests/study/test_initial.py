@@ -134,6 +134,34 @@ def test_texts_are_cut_as_the_earlier_model_cuts_them(tmp_path: Path) -> None:
         ct.fit(new, "z", init=old, out=tmp_path / "no", tokenizer="bytes", **FINE)
 
 
+def test_a_writer_goes_on_from_an_earlier_one(tmp_path: Path) -> None:
+    small = {"epochs": 1, "width": 8, "heads": 2, "depth": 1, "longest": 12}
+    first = {"text": ["abab baba abba", "baab abab", "aabb bbaa ab"] * 6}
+    old = ct.fit(
+        first, "text", models="gpt", tokenizer="characters", out=tmp_path / "old", **SHORT, fix=small
+    )
+    new = {"text": ["abba abba abba abba zz", "ba ab ab"] * 9}
+    study = ct.fit(new, "text", init=old, out=tmp_path / "new", **SHORT, fix={"epochs": 1, "lr": 0.0})
+    assert study.model.target.coding == old.model.target.coding
+    assert study.model.target.shape[0] == 12  # as many steps as have a learned place
+    tokens = [s.model.layout.views(s.model.flat)["body.tokens.weight"] for s in (old, study)]
+    assert any(tokens[1][0].equal(one) for one in open_initial(old).tensors["body.tokens.weight"])
+    assert "nothing is new" in " ".join(study.facts["data"]["notes"])
+
+
+def test_steps_of_columns_are_prepared_by_their_own_rows(tmp_path: Path) -> None:
+    small = {"epochs": 1, "hidden": 4}
+    numbers = np.random.default_rng(0).normal(size=(2, 3, 40))
+    label = ["u", "v"] * 20
+    first = {n: (values * 100 + 1000).tolist() for n, values in zip("abc", numbers[0], strict=True)}
+    old = ct.fit(first | {"y": label}, "y", models="gru", out=tmp_path / "old", **SHORT, fix=small)
+    second = {n: values.tolist() for n, values in zip("rst", numbers[1], strict=True)}
+    study = ct.fit(second | {"y": label}, "y", init=old, out=tmp_path / "new", **SHORT, fix={"epochs": 1})
+    centers = [s.model.buffers["network.prepare.center"].abs().max() for s in (old, study)]
+    assert centers[0] > 900
+    assert centers[1] < 1
+
+
 def test_a_table_carries_over_to_the_same_columns_alone(tmp_path: Path) -> None:
     data = patients()
     old = tiny(data, "ill", models="mlp", out=tmp_path / "old", **{"candidates": 1})
