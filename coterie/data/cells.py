@@ -199,14 +199,14 @@ def encode_cells(table: Table, schema: Schema, take: np.ndarray) -> dict[str, to
         values, length = sequences.tensors([table.frame[c.name].gather(take) for c in found])
         assert schema.sequence is not None
         steps, variables = schema.sequence
-        if values.shape[2] != variables:
+        if values.shape[2] != variables and length.any():
             raise DataError(
                 "A sequence must have the variables that the model was trained on.",
                 given=f"{values.shape[2]} a step, not {variables}, in {', '.join(c.name for c in found)}",
             )
         out = np.zeros((len(values), steps, variables))
         here = min(steps, values.shape[1])
-        out[:, :here] = values[:, :here]
+        out[:, :here] = values[:, :here] if length.any() else 0
         made["sequence"] = torch.from_numpy(out)
         made["length"] = torch.from_numpy(np.minimum(length, steps))
     texts = schema.of_kind("text")

@@ -87,8 +87,10 @@ def encode(
         inputs["answer"] = written
         target = torch.where(written > 0, written, -1)[:, 1:]
     elif with_target and schema.target is not None:
-        target = _target(table, [cells(find_column(table, n, "The target")) for n in schema.target.names],
-                         schema.target, take)  # fmt: skip
+        answers_of = [cells(find_column(table, n, "The target")) for n in schema.target.names]
+        target = _target(table, answers_of, schema.target, take)
+        if schema.target.each_step and schema.sequence is not None:
+            target = _beside(target, answers_of[0], schema.sequence[0], inputs.get("length"), take)
     weights = [column.name for column in schema.columns if column.role == "weight"]
     weight = None
     if with_target and weights and weights[0] in present:
@@ -185,3 +187,22 @@ def _target(table: Table, columns: list[pl.Series], target: Target, take: np.nda
             fix="Fill it in, or leave these rows out.",
         )
     return torch.from_numpy(y)
+
+
+def _beside(
+    target: torch.Tensor, lists: pl.Series, steps: int, length: torch.Tensor | None, take: np.ndarray
+) -> torch.Tensor:
+    """Answers (N, T[, K]) of every step with as many steps as the sequences have; longer ones are cut as
+    these are. DataError where a row has other than one answer a step (a missing one counts)."""
+    own = torch.from_numpy(lists.list.len().to_numpy().astype(np.int64))
+    odd = torch.zeros(0) if length is None else (own.clamp_max(steps) != length).nonzero()
+    if len(odd):
+        row = int(odd[0])
+        raise DataError(
+            "A sequence must have an answer for every step, which may be empty.",
+            given=f"{int(own[row])} in '{lists.name}' for {int(length[row])} steps in row {take[row]}",  # type: ignore[index]
+            fix="Fill in what is missing, or leave these rows out.",
+        )
+    none = torch.nan if target.is_floating_point() else -1
+    room = target.new_full((len(target), max(0, steps - target.shape[1]), *target.shape[2:]), none)
+    return torch.cat([target[:, :steps], room], dim=1)

@@ -93,7 +93,7 @@ def infer_schema(
     if not any(column.role == "feature" for column in columns):
         columns = [_rescued(column, table, rows) for column in columns]
     if not any(column.role == "feature" for column in columns):
-        why = [f"'{c.name}': {c.note}" for c in columns if c.role == "left_out"]
+        why = [f"'{c.name}': {c.note.rstrip('.')}" for c in columns if c.role == "left_out"]
         raise DataError(
             "At least one column must be left to predict from.",
             given="; ".join(why[:5]) or f"no column but {listed([c.name for c in columns])}",
@@ -134,14 +134,19 @@ def _texts(
 
     Where a text is to be written, columns of words that are all different are texts too.
     """
-    free = ("text",) if task != "text" else ("text", "identifier")
-    found = [
-        c.name
-        for c in columns
-        if c.kind in free
-        and c.role == "left_out"
-        and (c.kind == "text" or is_text(table.frame[c.name].dtype))
-    ]
+
+    def free(c: Column) -> bool:
+        if c.kind == "text":
+            return c.role == "left_out"
+        if task != "text" or not is_text(table.frame[c.name].dtype):
+            return False
+        if c.kind == "identifier":
+            return c.role == "left_out"
+        count = len(c.vocabulary)
+        different = count > 5 and count == table.frame[c.name].gather(rows).drop_nulls().len()
+        return c.kind == "category" and c.role == "feature" and different and c.name not in kinds
+
+    found = [c.name for c in columns if free(c)]
     asked = [name for name in found if kinds.get(name) == "text"]
     alone = not any(column.role == "feature" for column in columns)
     chosen = asked or (found if reading.texts or alone or task == "text" else [])
@@ -176,7 +181,8 @@ def _plain(seen: pl.Series, role: str, roles: Roles) -> Column:
 
 def _rescued(column: Column, table: Table, rows: np.ndarray) -> Column:
     """A column of row numbers is used after all when nothing else is left: a curve over 0, 1, 2, …"""
-    if column.kind != "identifier" or any(part in ID_NAMES for part in name_parts(column.name)):
+    named = any(part in ID_NAMES for part in name_parts(column.name))
+    if column.kind != "identifier" or named or is_nested(table.frame[column.name].dtype):
         return column
     again = _feature(table.frame[column.name].gather(rows), rows, "numeric", must=False)
     return replace(again, note="Looks like row numbers, but is the only column to predict from.")
@@ -188,7 +194,9 @@ def _feature(seen: pl.Series, rows: np.ndarray, asked: str | None, must: bool = 
     if isinstance(seen.dtype, pl.List) and isinstance(seen.dtype.inner, pl.String):
         return _left_out(name, "text", FREE_TEXT)
     if is_nested(seen.dtype):
-        return _left_out(name, "identifier", f"Each cell holds a {seen.dtype}, which no model reads.")
+        steps = not isinstance(seen.dtype, pl.List) or bool((seen.list.len() > 0).any())
+        why = f"Each cell holds a {seen.dtype}, which no model reads." if steps else "No row has a step in it."
+        return _left_out(name, "identifier", why)
     if asked == "identifier":
         return _left_out(name, asked, "Left out, as it was said to be identifier.")
     if asked == "text":

@@ -129,14 +129,16 @@ def column_of_objects(name: str, values: Iterable[Any]) -> pl.Series:
 def _column_of_lists(name: str, values: list[Any]) -> pl.Series | None:
     """Lists of numbers, of equally many numbers a step, or of words, as what they are; None for others."""
     flat = [item for value in values if value is not None for item in value]
-    if flat and all(isinstance(item, str) for item in flat):
-        return pl.Series(name, [None if v is None else list(v) for v in values], dtype=pl.List(pl.String))
+    said = [item for item in flat if type(item).__name__ not in MISSING]
+    if said and all(isinstance(item, str) for item in said):
+        values = [None if v is None else [w if isinstance(w, str) else None for w in v] for v in values]
+        return pl.Series(name, values, dtype=pl.List(pl.String))
     try:
         arrays = [None if v is None else np.asarray(v, dtype=np.float64) for v in values]
     except (TypeError, ValueError):
         return None
     axes = {a.ndim for a in arrays if a is not None and a.size}
-    if axes == {1}:
+    if axes == {1} or not flat:
         dtype: pl.DataType = pl.List(pl.Float64)
     elif axes == {2}:
         dtype = pl.List(pl.List(pl.Float64))

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from coterie.models.attention import Block, Positions
 from coterie.models.family import SequenceFamily
 from coterie.models.layers import Dropout
+from coterie.models.shape import Shape
 from coterie.models.steps import Mean
 from coterie.spec import choice, flag, integer, linear, number, options
 
 EPS = 1e-12
+FEW = 12  # steps up to which members of attention gain as one program; longer texts fill a core by themselves
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class BERT(SequenceFamily):
     def __post_init__(self) -> None:
         super().__post_init__()
         fits(self.width, self.heads)
+
+    def lifts(self, shape: Shape) -> bool:
+        return steps_of(shape) <= FEW
 
     def token_width(self) -> int:
         return self.width
@@ -94,6 +99,14 @@ class Pooler(nn.Module):
 
     def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
         return self.affine(steps[:, 0]).tanh()
+
+
+def steps_of(shape: Shape) -> int:
+    """The most steps that `Steps` makes of what is read."""
+    source = shape.sequence or shape.tokens
+    if source:
+        return source[0]
+    return shape.image[1] if shape.image else len(shape.indicator)
 
 
 def fits(width: int, heads: int) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from coterie.models.family import SequenceFamily
 from coterie.models.layers import Dropout
+from coterie.models.shape import Shape
 from coterie.models.steps import Mean
 from coterie.spec import integer, linear, number, options, widths
 
@@ -32,6 +33,9 @@ class CNN1d(SequenceFamily):
     dropout: float = number(
         0.1, low=0, high=0.95, switch=True, search=linear(0.02, 0.4), help="share dropped behind each layer"
     )
+
+    def lifts(self, shape: Shape) -> bool:
+        return False  # lifted convolutions are grouped ones, which are slower over steps
 
     def layers(self, width: int, each_step: bool) -> tuple[nn.Module, int]:
         return Convolutions(self, width), self.channels[-1] if self.channels else width

@@ -39,6 +39,7 @@ class Family(Spec, ABC):
     source: ClassVar[str]
     reads: ClassVar[tuple[str, ...]]  # of "table", "image", "sequence", "text": what it can be given
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "multilabel", "regression")  # or ("text",)
+    stepwise: ClassVar[bool] = False  # whether it can answer for every step of a sequence
     precision: ClassVar[str] = "single"  # or "double", where numbers of very different size must cancel
 
     @abstractmethod
@@ -79,6 +80,12 @@ class Family(Spec, ABC):
                 given=f"data of {' and '.join(NEEDS[kind] for kind in shape.kinds)}",
                 fix="Choose another with --models (`coterie models` lists them), or say what a column is: "
                 f"--kind NAME={self.reads[0] if self.reads[0] != 'table' else 'numeric'}.",
+            )
+        if shape.each_step and task != "text" and not (self.stepwise and shape.sequence):
+            raise SpecError(
+                "Answers for every step need sequences, and a family that reads them step by step.",
+                given=f"the family {self.name} and data of {' and '.join(NEEDS[k] for k in shape.kinds)}",
+                fix="Choose rnn, lstm, gru, tcn, cnn1d or bert for sequences, or give one answer a row.",
             )
 
 
@@ -197,6 +204,7 @@ class SequenceFamily(Family, SequenceAugmentation):
     For one answer a row it is pooled by `pool`; for an answer a step it is not.
     """
 
+    stepwise = True
     reads: ClassVar[tuple[str, ...]] = ("sequence", "text", "image", "table")
 
     embedding: int = integer(64, low=1, high=65536, help="width of learned token vectors, for texts")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from coterie.errors import SpecError
 from coterie.models.attention import Block, Kept, Positions
-from coterie.models.bert import fits
+from coterie.models.bert import FEW, fits
 from coterie.models.decoding import decode
 from coterie.models.family import Family
 from coterie.models.layers import Dropout
@@ -50,6 +50,9 @@ class GPT(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         fits(self.width, self.heads)
+
+    def lifts(self, shape: Shape) -> bool:
+        return shape.answer is not None and shape.answer[0] <= FEW
 
     def network(self, shape: Shape, task: str, outputs: int) -> Network:
         if task != "text" or shape.kinds != ("text",) or shape.tokens or not shape.answer:

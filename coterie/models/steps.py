@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from coterie.errors import SpecError
 from coterie.models.columns import Columns
 from coterie.models.shape import Shape
 
@@ -35,6 +36,12 @@ class Steps(nn.Module):
             self.width = shape.image[0] * shape.image[2]
         else:
             self.width, self.numbers = 1, len(shape.indicator)
+            if not self.numbers:
+                raise SpecError(
+                    "A family that reads steps needs sequences, texts, images or numbers.",
+                    given="categories alone",
+                    fix="Choose one for tables, such as mlp, or say what a column is: --kind NAME=text.",
+                )
 
     def forward(self, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         if self.kind == "sequence":

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from coterie.models.family import SequenceFamily
 from coterie.models.layers import Dropout
+from coterie.models.shape import Shape
 from coterie.models.steps import Last
 from coterie.spec import integer, linear, number, options
 
@@ -35,6 +36,9 @@ class TCN(SequenceFamily):
     dropout: float = number(
         0.05, low=0, high=0.95, switch=True, search=linear(0.02, 0.3), help="share dropped in each block"
     )
+
+    def lifts(self, shape: Shape) -> bool:
+        return False  # lifted convolutions are grouped ones, which are slower over steps
 
     def layers(self, width: int, each_step: bool) -> tuple[nn.Module, int]:
         return Blocks(self, width), self.channels

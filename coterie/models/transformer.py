@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from coterie.errors import SpecError
 from coterie.models.attention import Block, Positions
-from coterie.models.bert import fits
+from coterie.models.bert import FEW, fits, steps_of
 from coterie.models.decoding import decode, started
 from coterie.models.family import Family
 from coterie.models.layers import Dropout
@@ -51,8 +51,11 @@ class Transformer(Family):
         super().__post_init__()
         fits(self.width, self.heads)
 
+    def lifts(self, shape: Shape) -> bool:
+        return _longer(shape) <= FEW
+
     def network(self, shape: Shape, task: str, outputs: int) -> Network:
-        steps = max(_source_steps(shape), shape.answer[0] if shape.answer else 0)
+        steps = _longer(shape)
         if self.positions == "learned" and steps > self.longest:
             raise SpecError(
                 "Every step must have a learned place.",
@@ -138,9 +141,6 @@ class EncoderDecoder(nn.Module):
         return decode(step, started(len(memory), memory.device), self.longest, **how)
 
 
-def _source_steps(shape: Shape) -> int:
-    """The most steps that `Steps` makes of what is read."""
-    source = shape.sequence or shape.tokens
-    if source:
-        return source[0]
-    return shape.image[1] if shape.image else len(shape.indicator)
+def _longer(shape: Shape) -> int:
+    """Steps of the source or of the answer, whichever has more."""
+    return max(steps_of(shape), shape.answer[0] if shape.answer else 0)

@@ -43,7 +43,7 @@ from coterie.training.step import NETWORK
 
 KEPT = "initial.safetensors"  # in the study's folder
 RICH = ("image", "sequence", "text")
-HEAD, COLUMNS = ["body.head.", "output."], ["body.columns.", "body.beside."]
+HEAD, COLUMNS = ("body.head.", "output."), ("body.columns.", "body.beside.")
 KINDS = ("prepare.image.", "prepare.sequence.")  # of a preparation, what is not about columns
 LOOKED_AT = 1000  # rows by which the scale of new images and sequences is judged
 
@@ -128,9 +128,9 @@ class Initial:
                 given=f"'{self.source}', whose columns or categories are others",
                 fix="Leave --init out, or give a table of the same columns.",
             )
-        left = [] if old is not None and _same_answer(old.target, schema.target) else HEAD
-        left += [] if columns else COLUMNS
-        tensors = {n: t for n, t in self.tensors.items() if not n.startswith(tuple(left))}
+        same = old is not None and _same_answer(old.target, schema.target)
+        left = (*(() if same else HEAD), *(() if columns else COLUMNS))
+        tensors = {n: t for n, t in self.tensors.items() if not n.startswith(left)}
         if not columns:
             tensors = {
                 n: t for n, t in tensors.items() if n.startswith(KINDS) or not n.startswith("prepare.")

@@ -66,6 +66,10 @@ def candidates_of(
             given=f"folds=0 and a grid of {len(candidates)}",
             fix="Give one value each, or let there be folds.",
         )
+    task, outputs = problem.roles.target.task, problem.schema.target.outputs if problem.schema.target else 0
+    with torch.device("meta"):  # a family that cannot be built of these data says so now, not in the middle
+        for family in dict.fromkeys(candidate.family for candidate in candidates):
+            family.network(shape, task, outputs)
     return candidates
 
 

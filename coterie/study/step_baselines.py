@@ -5,6 +5,7 @@ N rows, T steps, K outputs, V entries of a vocabulary.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -28,7 +29,8 @@ def fit_step_baselines(dataset: Dataset, folds: Sequence[Part], test: np.ndarray
 
     Of a text: always the shares of tokens; the shares behind the token before, mixed with the former by how
     often that was seen (Witten & Bell, 1991). Of other answers: always their mean or shares; a ridge or
-    logistic regression on the step's own values.
+    logistic regression on the step's own values. Sample weights are used; one that cannot be fitted is
+    yielded with the reason as its note.
     """
     task = dataset.task
     kinds: list[tuple[str, str, str, Callable[[Dataset, np.ndarray], Answer]]]
@@ -44,10 +46,30 @@ def fit_step_baselines(dataset: Dataset, folds: Sequence[Part], test: np.ndarray
             name, label = ("ridge", "ridge regression") if values else ("logistic", "logistic regression")
             kinds.append((name, f"{label} of each step", "From the step's own values alone.", _linear))
     for name, label, note, make in kinds:
-        answers = [(make(dataset, training), validation) for training, validation in folds]
+        try:
+            with warnings.catch_warnings():  # convergence: the score tells
+                warnings.simplefilter("ignore")
+                answers = [(make(dataset, _counted(dataset, rows)), later) for rows, later in folds]
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            reason = " ".join(str(error).split())[:200]
+            yield Baseline(name, label, (), None, f"It could not be fitted: {reason}", True)
+            continue
         validation = tuple(answer(rows) for answer, rows in answers if len(rows))
         on_test = torch.stack([answer(test) for answer, _ in answers]).mean(0) if len(test) else None
         yield Baseline(name, label, validation, on_test, note)
+
+
+def _counted(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """The rows that weigh something."""
+    return rows if dataset.weight is None else rows[dataset.weight[torch.from_numpy(rows)].numpy() > 0]
+
+
+def _weights(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """(n,): what each row counts, 1 on average."""
+    if dataset.weight is None:
+        return np.ones(len(rows))
+    weight = dataset.weight[torch.from_numpy(rows)].numpy().astype(np.float64)
+    return weight / weight.mean()
 
 
 # ---- texts ---------------------------------------------------------------------------------------------
@@ -57,10 +79,11 @@ def _tokens(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     return dataset.inputs["answer"][torch.from_numpy(rows)].numpy()
 
 
-def _shares(tokens: np.ndarray, size: int) -> np.ndarray:
+def _shares(tokens: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
     """(V,): how often each token follows another one, one more of each counted."""
-    real = tokens[:, 1:][tokens[:, 1:] > 0]
-    counts = np.bincount(real, minlength=size) + 1.0
+    real = tokens[:, 1:] > 0
+    each = np.broadcast_to(weight[:, None], real.shape)[real]
+    counts = np.bincount(tokens[:, 1:][real], each, minlength=size) + 1.0
     counts[0] = 0
     return counts / counts.sum()
 
@@ -76,7 +99,7 @@ def _size(dataset: Dataset) -> int:
 
 
 def _shares_of_tokens(dataset: Dataset, training: np.ndarray) -> Answer:
-    shares = _shares(_tokens(dataset, training), _size(dataset))
+    shares = _shares(_tokens(dataset, training), _weights(dataset, training), _size(dataset))
 
     def answer(rows: np.ndarray) -> Tensor:
         truth = _tokens(dataset, rows)[:, 1:]
@@ -86,12 +109,12 @@ def _shares_of_tokens(dataset: Dataset, training: np.ndarray) -> Answer:
 
 
 def _pairs(dataset: Dataset, training: np.ndarray) -> Answer:
-    tokens, size = _tokens(dataset, training), _size(dataset)
-    shares = _shares(tokens, size)
+    tokens, size, weight = _tokens(dataset, training), _size(dataset), _weights(dataset, training)
+    shares = _shares(tokens, weight, size)
     before, after = tokens[:, :-1], tokens[:, 1:]
     real = after > 0
     table = np.zeros((size, size))
-    np.add.at(table, (before[real], after[real]), 1)
+    np.add.at(table, (before[real], after[real]), np.broadcast_to(weight[:, None], real.shape)[real])
     seen, kinds = table.sum(1, keepdims=True), (table > 0).sum(1, keepdims=True)
     trusted = np.divide(seen, seen + kinds, out=np.zeros_like(seen), where=seen > 0)
     table = (
@@ -134,24 +157,27 @@ def _spread(value: np.ndarray, dataset: Dataset, rows: np.ndarray) -> Tensor:
 
 
 def _constant(dataset: Dataset, training: np.ndarray) -> Answer:
-    _, y, _ = _steps(dataset, training)
+    _, y, real = _steps(dataset, training)
+    weight = np.broadcast_to(_weights(dataset, training)[:, None], real.shape)[real]
     if y.ndim == 2:
-        value = y.mean(0)
+        value = np.average(y, axis=0, weights=weight)
     else:
-        value = np.bincount(y, minlength=_size(dataset)) / max(1, len(y))
+        value = np.bincount(y, weight, minlength=_size(dataset)) / weight.sum()
     return lambda rows: _spread(value, dataset, rows)
 
 
 def _linear(dataset: Dataset, training: np.ndarray) -> Answer:
-    x, y, _ = _steps(dataset, training)
+    x, y, real = _steps(dataset, training)
+    weight = np.broadcast_to(_weights(dataset, training)[:, None], real.shape)[real]
     if len(x) > MOST_STEPS:
         drawn = np.random.Generator(np.random.PCG64(0)).choice(len(x), MOST_STEPS, replace=False)
-        x, y = x[drawn], y[drawn]
+        x, y, weight = x[drawn], y[drawn], weight[drawn]
     center, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 0, scale, 1.0)
     if y.ndim == 1 and len(np.unique(y)) < 2:
         return _constant(dataset, training)
-    model = (Ridge() if y.ndim == 2 else LogisticRegression(max_iter=300)).fit((x - center) / scale, y)
+    model = Ridge() if y.ndim == 2 else LogisticRegression(max_iter=300)
+    model.fit((x - center) / scale, y, sample_weight=weight)
 
     def answer(rows: np.ndarray) -> Tensor:
         given = (_own(dataset, rows) - center) / scale

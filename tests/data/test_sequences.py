@@ -100,9 +100,7 @@ def test_steps_of_different_widths() -> None:
 @given(
     st.integers(1, 3).flatmap(
         lambda width: st.lists(
-            st.lists(
-                st.lists(st.floats(-9, 9), min_size=width, max_size=width), max_size=4
-            ),
+            st.lists(st.lists(st.floats(-9, 9), min_size=width, max_size=width), max_size=4),
             min_size=1,
             max_size=5,
         )

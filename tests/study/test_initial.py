@@ -12,13 +12,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from small_backbones import bert_folder
-from small_studies import begun, patients, tiny
+from small_studies import begun, patients
 
 import coterie as ct
 from coterie.data.tokens import Tokenizer
 from coterie.errors import CoterieError, ModelError, SpecError, StudyError
+from coterie.model import Model
 from coterie.study.initial import KEPT, Initial, open_initial
 from coterie.study.study import Study
+from coterie.training.cohort import Arena, build_networks, network_of
+from coterie.training.layout import Layout
+from coterie.training.plan import make_plan
 
 SHORT: dict[str, Any] = {"candidates": 1, "folds": 2}
 CNN: dict[str, Any] = {**SHORT, "models": "cnn", "fix": {"epochs": 2, "channels": "4"}}
@@ -35,17 +39,37 @@ def squares(classes: str, rows: int = 40, channels: int = 1, scale: float = 255.
     return images * scale, np.array([classes[k] for k in label])
 
 
+def networks(study: Study) -> list[dict[str, torch.Tensor]]:
+    """What each member of a study's first candidate begins with, by name."""
+    posed = study._posed()
+    folds = posed.problem.folds
+    arena = Arena.of(posed.problem.dataset, folds, torch.device("cpu"), start=posed.start)
+    (plan, *_) = make_plan(posed.candidates[:1], len(folds), 1, 0, lambda _: 99)
+    made = build_networks(plan.members, arena)
+    return [{**dict(n.named_parameters()), **dict(n.named_buffers())} for n in made]
+
+
+def untrained(data: Any, target: Any, out: Path, **options: Any) -> Model:
+    """A model as a study would leave it, of the weights that its members begin with: quick to make."""
+    study = ct.fit(data, target, out=out, run=False, **options)
+    family, each = study._posed().candidates[0].family, networks(study)
+    layout = Layout.of(network_of(family, study.problem.dataset))
+    flat = torch.stack([layout.flat({n: t.detach() for n, t in one.items()}) for one in each])
+    rest = {n for n in each[0] if n not in layout.names and n.rpartition(".")[2] not in ("key", "present")}
+    buffers = {f"network.{n}": torch.stack([one[n] for one in each]) for n in rest}
+    places = [{"fold": fold, "seed": 0} for fold in range(len(each))]
+    return Model(study.problem.schema, family, flat, buffers, places, {})
+
+
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return ct.fit(squares("abc"), out=tmp_path_factory.mktemp("earlier") / "s", **CNN)
 
 
 def first_layer(study: Study) -> torch.Tensor:
-    return study._posed().start.tensors["body.layers.0.weight"]  # type: ignore[union-attr]
-
-
-def kept_stats(study: Study) -> torch.Tensor:
-    return study.model.buffers["network.prepare.image.center"]
+    start = study._posed().start
+    assert start is not None
+    return start.tensors["body.layers.0.weight"]
 
 
 def test_a_study_starts_from_the_weights_of_another(earlier: Study, tmp_path: Path) -> None:
@@ -55,7 +79,8 @@ def test_a_study_starts_from_the_weights_of_another(earlier: Study, tmp_path: Pa
     assert own.equal(old)  # frozen: fold 0 began from fold 0, fold 1 from fold 1
     assert study.question.models == ("cnn",)
     assert study.model.family.channels == (4,)  # type: ignore[attr-defined]
-    assert kept_stats(study).equal(kept_stats(earlier))
+    center = "network.prepare.image.center"
+    assert study.model.buffers[center].equal(earlier.model.buffers[center])
     notes = " ".join(study.facts["data"]["notes"])
     assert "weights are taken; new: body.head." in notes
     assert "centred and scaled as there" in notes
@@ -81,8 +106,8 @@ def test_any_form_of_an_earlier_model_is_the_same(earlier: Study, tmp_path: Path
 def test_the_output_layer_is_taken_where_the_classes_are_the_same(earlier: Study, tmp_path: Path) -> None:
     same = ct.fit(squares("abc", seed=2), init=earlier, out=tmp_path / "same", run=False, **FINE)
     other = ct.fit(squares("abd", seed=2), init=earlier, out=tmp_path / "other", run=False, **FINE)
-    taken = [{n for n in s._posed().start.tensors if "head" in n} for s in (same, other)]  # type: ignore[union-attr]
-    assert taken == [{"body.head.weight", "body.head.bias"}, set()]
+    old = earlier.model.layout.views(earlier.model.flat)["body.head.weight"]
+    assert [networks(s)[0]["body.head.weight"].equal(old[0]) for s in (same, other)] == [True, False]
     assert "nothing is new" in " ".join(same.problem.notes)
 
 
@@ -103,70 +128,69 @@ def test_resuming_needs_the_earlier_folder_no_more(earlier: Study, tmp_path: Pat
 
 
 def test_images_of_another_scale_are_centred_by_their_own_rows(earlier: Study, tmp_path: Path) -> None:
-    study = ct.fit(squares("xy", scale=1.0), init=earlier, out=tmp_path / "s", **FINE)
-    assert float(kept_stats(study).max()) < 1
+    study = ct.fit(squares("xy", scale=1.0), init=earlier, out=tmp_path / "s", run=False, **FINE)
+    assert float(networks(study)[0]["prepare.image.center"].max()) < 1
     assert "centred" not in " ".join(study.problem.notes)
 
 
 def test_grey_images_take_the_sum_over_colours(tmp_path: Path) -> None:
-    colour = ct.fit(squares("ab", channels=3), out=tmp_path / "colour", **CNN)
+    colour = untrained(squares("ab", channels=3), None, tmp_path / "colour", **CNN)
     grey = ct.fit(squares("xy"), init=colour, out=tmp_path / "grey", run=False, **FINE)
-    old = colour.model.layout.views(colour.model.flat)["body.layers.0.weight"]
+    old = colour.layout.views(colour.flat)["body.layers.0.weight"]
     assert first_layer(grey).equal(old.sum(2, keepdim=True))
 
 
 def test_texts_are_cut_as_the_earlier_model_cuts_them(tmp_path: Path) -> None:
-    frozen = {"epochs": 1, "freeze": 9}
     text = ["red apple pie", "green apple tart", "blue sea water", "deep sea fish"] * 8
     first = {"text": text, "y": ["food", "food", "sea", "sea"] * 8}
-    old = ct.fit(
-        first, "y", models="bag", kinds={"text": "text"}, out=tmp_path / "old", **SHORT, fix={"epochs": 1}
-    )
+    same: dict[str, Any] = {**SHORT, "kinds": {"text": "text"}}
+    old = untrained(first, "y", tmp_path / "old", models="bag", **same)
     new = {"text": [f"{t} today" for t in text[::-1]], "z": ["u", "v"] * 16}
-    study = ct.fit(new, "z", init=old, kinds={"text": "text"}, out=tmp_path / "new", **SHORT, fix=frozen)
-    codings = [next(c.coding for c in s.model.schema.features if c.coding) for s in (old, study)]
+    study = ct.fit(new, "z", init=old, out=tmp_path / "new", run=False, **same)
+    codings = [next(c.coding for c in s.features if c.coding) for s in (old.schema, study.problem.schema)]
     assert codings[0] == codings[1]
     assert Tokenizer.from_text(codings[1]).encode(["apple today"], None)[0][2] == 1  # unknown
-    tables = [s.model.layout.views(s.model.flat)["body.steps.table.weight"] for s in (old, study)]
-    assert tables[0].equal(tables[1])
-    assert "as the earlier model does" in str(study.facts["data"]["columns"])
+    tables = old.layout.views(old.flat)["body.steps.table.weight"]
+    assert all(
+        one["body.steps.table.weight"].equal(table)
+        for one, table in zip(networks(study), tables, strict=True)
+    )
+    assert any("as the earlier model does" in c.note for c in study.problem.schema.features)
     with pytest.raises(SpecError, match="cut as the earlier model"):
-        ct.fit(new, "z", init=old, out=tmp_path / "no", tokenizer="bytes", **FINE)
+        ct.fit(new, "z", init=old, out=tmp_path / "no", tokenizer="bytes", **same)
 
 
 def test_a_writer_goes_on_from_an_earlier_one(tmp_path: Path) -> None:
-    small = {"epochs": 1, "width": 8, "heads": 2, "depth": 1, "longest": 12}
+    small = {"epochs": 1, "width": 8, "heads": 2, "depth": 1}
     first = {"text": ["abab baba abba", "baab abab", "aabb bbaa ab"] * 6}
-    old = ct.fit(
-        first, "text", models="gpt", tokenizer="characters", out=tmp_path / "old", **SHORT, fix=small
-    )
+    same: dict[str, Any] = {**SHORT, "fix": small}
+    old = untrained(first, "text", tmp_path / "old", models="gpt", tokenizer="characters", **same)
     new = {"text": ["abba abba abba abba zz", "ba ab ab"] * 9}
-    study = ct.fit(new, "text", init=old, out=tmp_path / "new", **SHORT, fix={"epochs": 1, "lr": 0.0})
-    assert study.model.target.coding == old.model.target.coding
-    assert study.model.target.shape[0] == 12  # as many steps as have a learned place
-    tokens = [s.model.layout.views(s.model.flat)["body.tokens.weight"] for s in (old, study)]
-    assert any(tokens[1][0].equal(one) for one in open_initial(old).tensors["body.tokens.weight"])
-    assert "nothing is new" in " ".join(study.facts["data"]["notes"])
+    study = ct.fit(new, "text", init=old, out=tmp_path / "new", run=False, **FINE)
+    assert study.problem.roles.target.task == "text"
+    target = study.problem.schema.target
+    assert target is not None
+    assert target.coding == old.target.coding
+    assert networks(study)[1]["body.tokens.weight"].equal(old.layout.views(old.flat)["body.tokens.weight"][1])
+    assert "nothing is new" in " ".join(study.problem.notes)
 
 
 def test_steps_of_columns_are_prepared_by_their_own_rows(tmp_path: Path) -> None:
-    small = {"epochs": 1, "hidden": 4}
     numbers = np.random.default_rng(0).normal(size=(2, 3, 40))
     label = ["u", "v"] * 20
     first = {n: (values * 100 + 1000).tolist() for n, values in zip("abc", numbers[0], strict=True)}
-    old = ct.fit(first | {"y": label}, "y", models="gru", out=tmp_path / "old", **SHORT, fix=small)
+    old = untrained(first | {"y": label}, "y", tmp_path / "old", models="gru", **SHORT, fix={"hidden": 4})
     second = {n: values.tolist() for n, values in zip("rst", numbers[1], strict=True)}
-    study = ct.fit(second | {"y": label}, "y", init=old, out=tmp_path / "new", **SHORT, fix={"epochs": 1})
-    centers = [s.model.buffers["network.prepare.center"].abs().max() for s in (old, study)]
-    assert centers[0] > 900
-    assert centers[1] < 1
+    study = ct.fit(second | {"y": label}, "y", init=old, out=tmp_path / "new", run=False, **FINE)
+    assert float(old.buffers["network.prepare.center"].abs().max()) > 900
+    assert float(networks(study)[0]["prepare.center"].abs().max()) < 1
 
 
 def test_a_table_carries_over_to_the_same_columns_alone(tmp_path: Path) -> None:
     data = patients()
-    old = tiny(data, "ill", models="mlp", out=tmp_path / "old", **{"candidates": 1})
-    study = ct.fit(patients(seed=2), "ill", init=old, out=tmp_path / "new", **FINE)
-    assert study.model.buffers["network.prepare.center"].equal(old.model.buffers["network.prepare.center"])
+    old = untrained(data, "ill", tmp_path / "old", models="mlp", **SHORT, fix={"hidden": "8"})
+    study = ct.fit(patients(seed=2), "ill", init=old, out=tmp_path / "new", run=False, **FINE)
+    assert networks(study)[0]["prepare.center"].equal(old.buffers["network.prepare.center"][0])
     others = {("years" if n == "age" else n): values for n, values in data.items()}
     with pytest.raises(ModelError, match="same columns"):
         ct.fit(others, "ill", init=old, out=tmp_path / "other", **FINE)
@@ -212,14 +236,16 @@ def test_a_grid_over_shapes_says_what_the_first_takes(earlier: Study, tmp_path: 
 def test_a_backbone_of_another_library_is_a_start(tmp_path: Path) -> None:
     folder = bert_folder(tmp_path / "bert")
     data = {"text": ["the cat sat on the mat", "cats on mats"] * 12, "y": ["u", "v", "v"] * 8}
-    frozen = {"epochs": 1, "freeze": 9}
-    study = ct.fit(data, "y", init=folder, kinds={"text": "text"}, out=tmp_path / "s", **SHORT, fix=frozen)
-    assert study.model.family.name == "bert"
-    table = study.model.layout.views(study.model.flat)["body.steps.table.weight"]
+    same: dict[str, Any] = {**SHORT, "kinds": {"text": "text"}}
+    study = ct.fit(data, "y", init=folder, out=tmp_path / "s", run=False, **same)
+    assert study.question.models == ("bert",)
+    table = networks(study)[1]["body.steps.table.weight"]
     given = load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"]
-    assert table[0, 5:].equal(given[[1, 2, 3, 4, 7, 10, 11]])
-    assert table[0, :5].equal(given[[0, 5, 6, 8, 9]])  # padding, unknown, start, end, mask
-    assert "new: body.head" in " ".join(study.facts["data"]["notes"])
+    assert table[5:].equal(given[[1, 2, 3, 4, 7, 10, 11]])
+    assert table[:5].equal(given[[0, 5, 6, 8, 9]])  # padding, unknown, start, end, mask
+    assert "new: body.head." in " ".join(study.problem.notes)
+    again = ct.open_study(study.folder)
+    assert again.problem.schema == study.problem.schema
 
 
 def test_the_hash_is_of_the_content(earlier: Study, tmp_path: Path) -> None:
