@@ -103,11 +103,11 @@ class Model:
 
     # ---- predicting ------------------------------------------------------------------------------------
 
-    def dataset(self, data: Any) -> Dataset:
+    def dataset(self, data: Any, with_target: bool = False) -> Dataset:
         """Rows as tensors by the model's schema; data is what `coterie.fit` takes. No target is needed."""
         if isinstance(data, Dataset):
             return data
-        return encode(self.table(data, with_target=False), self.schema, with_target=False)
+        return encode(self.table(data, with_target), self.schema, with_target=with_target)
 
     def table(self, data: Any, with_target: bool) -> Table:
         """A table of examples: where the model learned from a table of steps, arranged as that was."""
@@ -118,9 +118,10 @@ class Model:
     def member_output(self, data: Any) -> Tensor:
         """What each member says: (M, N, K) probabilities or values; (M, N, T, K) where steps answer.
 
-        Of a text to be written: how probable each true token was, and whether it would have been said.
+        Of a text to be written: how probable each true token was, and whether it would have been said; the
+        data must have that text.
         """
-        dataset = self.dataset(data)
+        dataset = self.dataset(data, with_target=self.task == "text")
         if not len(dataset):
             return self.flat.new_zeros(len(self.flat), 0, self.target.outputs)
         rows = torch.arange(len(dataset))
@@ -191,14 +192,20 @@ class Model:
         """(N, D) what the last layer is given: features to use elsewhere.
 
         Of one member, since each has found features of its own; of all steps, (N, T, D), where each answers.
+        Of a text to be written, of the tokens of the text that the data have.
         """
-        inputs = self._inputs(self.dataset(data))
+        inputs = self._inputs(self.dataset(data, with_target=self.task == "text"))
         return self._call("features", inputs, member).numpy()
 
     def attention(self, data: Any) -> np.ndarray:
         """(N, T, S): how much each token of a given answer looked at each step of what was read."""
-        dataset = encode(self.table(data, with_target=True), self.schema)
-        return self._call("attention", self._inputs(dataset), 0).numpy()
+        if self.task != "text" or not self.schema.features:
+            raise ModelError(
+                "Attention is of a model that writes a text from what it reads.",
+                given=f"a model of the family {self.family.name}",
+            )
+        inputs = self._inputs(self.dataset(data, with_target=True))
+        return self._call("attention", inputs, 0).numpy()
 
     def coefficients(self) -> pl.DataFrame:
         """The weights of a model that is linear in them, in the units of the data: see `coefficients.py`."""
@@ -260,6 +267,7 @@ class Model:
             values = {n: read_value(family_class, n, v) for n, v in config["structure"].items()}
             family = family_class(**values)
             schema = Schema.from_dict(config["schema"])
+            assert isinstance(config["about"], dict)
             layout = Layout.of(_skeleton(family, schema))
             flat = layout.flat({n: named[f"parameter.{n}"] for n in layout.names}, lead=1)
             buffers = {

@@ -201,8 +201,9 @@ class Spec:
 
 
 def hypers(cls: type) -> dict[str, Hyper]:
-    """The declared hyperparameters of a family or recipe, in order."""
-    fields: Any = dataclasses.fields(cls)
+    """The declared hyperparameters of a family or recipe, in order; its own before those that it inherits."""
+    own = cls.__dict__.get("__annotations__", {})
+    fields: Any = sorted(dataclasses.fields(cls), key=lambda f: f.name not in own)
     return {f.name: f.metadata["hyper"] for f in fields if "hyper" in f.metadata}
 
 

@@ -153,13 +153,13 @@ def test_numbers_are_stacked_and_the_rest_is_structure() -> None:
     assert len({toy.structure(), *structures}) == len(others) + 1  # hashable, and each of its own
 
 
-def test_declarations_are_in_order_and_plain_fields_are_not_among_them() -> None:
+def test_own_declarations_come_first_and_plain_fields_are_not_among_them() -> None:
     @dataclasses.dataclass(frozen=True)
     class More(Toy):
         note: str = ""
         last: float = spec.number(0.5, low=0, help="one more")
 
-    assert list(spec.hypers(More)) == [*RULES, "last"]
+    assert list(spec.hypers(More)) == ["last", *RULES]
     assert all(hyper.help for hyper in spec.hypers(More).values())
     assert spec.default(More, "last") == 0.5
     assert [hyper.stacked for hyper in spec.hypers(Toy).values()] == [

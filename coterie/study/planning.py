@@ -68,7 +68,7 @@ def candidates_of(
         )
     task, outputs = problem.roles.target.task, problem.schema.target.outputs if problem.schema.target else 0
     with torch.device("meta"):  # a family that cannot be built of these data says so now, not in the middle
-        for family in dict.fromkeys(candidate.family for candidate in candidates):
+        for family in {(c.family.name, c.family.structure()): c.family for c in candidates}.values():
             family.network(shape, task, outputs)
     return candidates
 
