@@ -40,24 +40,28 @@ SETS = {
     "small images": ("digits-images", ("cnn", "lenet", "alexnet", "vgg", "googlenet", "resnet", "vit")),
     "images": ("shapes", ("cnn", "lenet", "alexnet", "vgg", "googlenet", "resnet", "vit")),
     "sequences": ("signals", ("cnn1d", "tcn", "rnn", "lstm", "gru")),
-    "texts": ("words", ("bag", "bert")),
+    "short texts": ("words", ("bag", "bert")),
+    "texts": ("many words", ("bag", "bert")),
     "texts to write": ("markov-text", ("gpt",)),
     "texts to read and write": ("reversal", ("transformer", "seq2seq")),
 }
 
 
-def words(rows: int = 2000) -> pl.DataFrame:
-    """Texts of 20 to 40 of 500 words, whose class is which of two words there are more of."""
+def words(rows: int, longest: int) -> pl.DataFrame:
+    """Texts of random words, `longest` at most, of two classes: what they are does not change a step's time."""
     rng = np.random.default_rng(0)
-    texts = [[f"w{k}" for k in rng.integers(0, 500, rng.integers(20, 41))] for _ in range(rows)]
-    likely = [[*text, *("yes" if k else "no" for _ in range(3))] for k, text in enumerate(texts)]
-    return pl.DataFrame({"text": [" ".join(t) for t in likely], "y": [str(k % 2) for k in range(rows)]})
+    lengths = rng.integers(longest // 2, longest + 1, rows)
+    texts = [" ".join(f"w{k}" for k in rng.integers(0, 500, length)) for length in lengths]
+    return pl.DataFrame({"text": texts, "y": [str(k % 2) for k in range(rows)]})
+
+
+MADE = {"words": (800, 10), "many words": (2000, 40)}
 
 
 def posed(name: str, family: str) -> tuple[Problem, Candidate, int]:
     """What the family is given, at its defaults, and how many members the engine would train at once."""
-    table = read(words() if name == "words" else name)
-    target = ("y",) if name == "words" else ()
+    table = read(words(*MADE[name]) if name in MADE else name)
+    target = ("y",) if name in MADE else ()
     options: dict[str, Any] = {"tokenizer": "characters"} if name == "markov-text" else {}
     if family in ("threshold", "perceptron", "adaline"):
         options["fix"] = {"batch_size": 64, "order": "shuffled"}  # one row a step would measure the loop alone

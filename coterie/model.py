@@ -181,7 +181,7 @@ class Model:
             inputs = self._inputs(self.dataset(data))
         else:
             begun = tokenizer.encode([begin], None)[0][:-1]
-            rows = 1 if data is None else read(data).frame.height
+            rows = 1 if data is None else len(data if isinstance(data, Dataset) else read(data).frame)
             inputs = {"answer": torch.tensor([begun] * rows), "numeric": self.flat.new_zeros(rows, 0)}
             inputs["category"] = torch.zeros(rows, 0, dtype=torch.int64)
             how |= {"longest": longest, "ends": not longest}

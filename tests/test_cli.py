@@ -21,7 +21,7 @@ from coterie.cli.summary import HEIGHT, WIDTH, summary_lines
 from coterie.cli.values import duration, names, plain, printable
 from coterie.cli.words import DATA, VERBS
 from coterie.cli.writing import WRITERS, write, writer
-from coterie.errors import CoterieError, DataError, SpecError, StudyError
+from coterie.errors import CoterieError, DataError, ModelError, SpecError, StudyError
 from coterie.study.events import Finished, Phase, Stopped
 from coterie.training.events import CohortStart, StepEnd
 
@@ -647,6 +647,85 @@ def test_the_winner_is_told_by_what_differs_from_its_defaults():
     assert "mlp with lr=0.0234 residual=true;" in line
     facts["winner"]["hyperparameters"] = usual
     assert any("mlp at its defaults" in line for line in summary_lines(facts, FILES))
+
+
+# ---- texts -----------------------------------------------------------------------------------------------
+
+
+class FakeWriter:
+    """A model that goes on from a beginning; what it was asked for is kept."""
+
+    task = "text"
+
+    def __init__(self, *features, said="once\nupon \x1b[31ma time"):
+        self.schema = types.SimpleNamespace(features=[types.SimpleNamespace(name=n) for n in features])
+        self.asked, self.said = {}, said
+
+    def write(self, **asked):
+        if self.task != "text":
+            raise ModelError("Only a model that learned to write can write.", given=f"a model of {self.task}")
+        self.asked = asked
+        return [self.said]
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ("", {"begin": "", "longest": 300, "temperature": 1.0, "seed": 0}),
+        (
+            "--begin 'Once upon' --tokens 40 --temperature 0.8 --seed 3",
+            {"begin": "Once upon", "longest": 40, "temperature": 0.8, "seed": 3},
+        ),
+        ("--temperature 0", {"begin": "", "longest": 300, "temperature": 0.0, "seed": 0}),
+    ],
+)
+def test_write_goes_on_from_a_beginning(verbs, capsys, options, asked):
+    model = FakeWriter()
+    verbs.load = lambda folder: model
+    status, out, err = run(f"write runs/tales-1 {options}", capsys)
+    assert (status, err) == (0, "")
+    assert out == "once\nupon �[31ma time\n"  # lines stay lines, and nothing reaches the terminal's controls
+    assert model.asked == asked
+
+
+def test_write_is_for_models_that_write_of_their_own_accord(verbs, capsys):
+    verbs.load = lambda folder: FakeWriter("source", "age")
+    status, out, err = run("write runs/tales-1", capsys)
+    assert (status, out) == (2, "")
+    assert "one that writes from source, age" in err
+    assert "coterie predict" in err
+    model = FakeWriter()
+    model.task = "binary"
+    verbs.load = lambda folder: model
+    status, out, err = run("write runs/tales-1", capsys)
+    assert (status, out) == (2, "")
+    assert "a model of binary" in err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "write",
+        "write a --tokens 0",
+        "write a --tokens x",
+        "write a --temperature -1",
+        "write a --temperature nan",
+        "write a --temperature inf",
+        "write a --seed -1",
+        "write a b",
+    ],
+)
+def test_what_write_cannot_be_asked(verbs, capsys, line):
+    verbs.load = lambda folder: FakeWriter()
+    status, out, err = run(line, capsys)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_empty_text_is_an_empty_line(verbs, capsys):
+    verbs.load = lambda folder: FakeWriter(said="")
+    assert run("write runs/tales-1", capsys)[:2] == (0, "\n")
 
 
 # ---- small things --------------------------------------------------------------------------------------

@@ -184,3 +184,60 @@ def test_specs_are_frozen_and_comparable() -> None:
         dataclasses.replace(Toy(), rate=2.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         Toy().rate = 0.2  # type: ignore[misc]
+
+
+# ---- several real numbers ------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Told(spec.Spec):
+    """Weights that are given."""
+
+    weights: tuple[float, ...] = spec.numbers((1, 0.5), help="given weights")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1,-2.5,1e-3", (1.0, -2.5, 0.001)),
+        ("(1, 2)", (1.0, 2.0)),
+        ("-1", (-1.0,)),
+        (3, (3.0,)),
+        ([1, 2.5], (1.0, 2.5)),
+        ("1,", (1.0,)),
+        ("", ()),
+        ((), ()),
+    ],
+)
+def test_numbers_are_read_as_numbers(text: Any, value: tuple[float, ...]) -> None:
+    made = spec.read(Told, "weights", text)
+    assert made == value
+    assert all(type(number) is float for number in made)
+    assert Told(weights=made).values() == {"weights": value}
+
+
+@pytest.mark.parametrize("text", ["a", "1;2", "1,nan", "inf", None, ["1", None], [[1, 2]], {"a": 1}])
+def test_what_is_no_number_is_refused_by_its_rule(text: Any) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec.read(Told, "weights", text)
+    assert str(caught.value).startswith("weights must be numbers separated by commas. Given: ")
+    assert str(caught.value).endswith("For example: weights=1,0.5.")
+
+
+@pytest.mark.parametrize("value", [[1.0], 1.0, "1", (float("nan"),), (True,), ("1",), None])
+def test_fields_of_numbers_hold_tuples_of_finite_ones(value: Any) -> None:
+    with pytest.raises(SpecError, match="numbers separated by commas"):
+        Told(weights=value)
+
+
+def test_numbers_are_structure() -> None:
+    assert Told().numbers() == {}
+    assert Told().structure() == (("weights", (1, 0.5)),)
+    assert Told(weights=(1, 2)).structure() != Told(weights=(2, 1)).structure()
+    assert spec.hypers(Told)["weights"].search is None
+
+
+@quick
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=5).map(tuple))
+def test_numbers_are_shown_so_that_they_come_back(value: tuple[float, ...]) -> None:
+    assert spec.read(Told, "weights", spec.show(Told(weights=value).weights)) == value

@@ -6,6 +6,7 @@ N rows, C channels, H height, W width, T steps, F variables or columns, K answer
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zipfile
 import zlib
@@ -34,7 +35,7 @@ Parts = dict[str, tuple[np.ndarray, np.ndarray | None]]  # {"train", "validation
 def holds_arrays(path: str | Path) -> bool:
     """Whether `read_arrays` is what a file or folder is to be read by: its name says so, or its files do."""
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # of a path too long to exist, `Path.is_dir` raises
         return holds_batches(path)
     return path.suffix.lower() in ENDINGS or IDX.search(path.name) is not None
 

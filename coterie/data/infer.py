@@ -194,9 +194,9 @@ def _feature(seen: pl.Series, rows: np.ndarray, asked: str | None, must: bool = 
     if isinstance(seen.dtype, pl.List) and isinstance(seen.dtype.inner, pl.String):
         return _left_out(name, "text", FREE_TEXT)
     if is_nested(seen.dtype):
-        steps = not isinstance(seen.dtype, pl.List) or bool((seen.list.len() > 0).any())
-        why = f"Each cell holds a {seen.dtype}, which no model reads." if steps else "No row has a step in it."
-        return _left_out(name, "identifier", why)
+        empty_lists = isinstance(seen.dtype, pl.List) and not bool((seen.list.len() > 0).any())
+        why = "No row has a step in it." if empty_lists else ""
+        return _left_out(name, "identifier", why or f"Each cell holds a {seen.dtype}, which no model reads.")
     if asked == "identifier":
         return _left_out(name, asked, "Left out, as it was said to be identifier.")
     if asked == "text":

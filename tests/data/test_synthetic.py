@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -227,7 +228,7 @@ def test_the_texts_have_the_entropy_rate_that_is_known() -> None:
     texts = columns["text"]
     assert len(texts) == 3000
     assert {len(text) for text in texts} == {64}
-    pairs = Counter(pair for text in texts for pair in zip(text, text[1:], strict=False))
+    pairs = Counter(pair for text in texts for pair in pairwise(text))
     before = Counter(text[i] for text in texts for i in range(63))
     total = sum(pairs.values())
     rate = -sum(n / total * math.log(n / before[a]) for (a, _), n in pairs.items())

@@ -74,7 +74,7 @@ def test_steps_that_never_differ_are_refused(values: list) -> None:
 
 
 def test_steps_without_any_answer_are_refused() -> None:
-    with pytest.raises(DataError, match="needs values|must have its target"):
+    with pytest.raises(DataError, match=r"needs values|must have its target"):
         target_of([["", None], [""]])
 
 

@@ -1,4 +1,4 @@
-"""Texts as numbers: round trips, what words keep and lose, special ids, and vocabularies that are always the same."""
+"""Texts as numbers: round trips, what words keep and lose, special ids, the same vocabulary every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From outputs to what a person reads: types of labels, thresholds, intervals, lists where every step answers."""
+"""From outputs to what a person reads: types of labels, thresholds, intervals, and lists of steps."""
 
 from __future__ import annotations
 

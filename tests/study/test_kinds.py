@@ -54,6 +54,11 @@ def ragged(least: int = 0) -> list[list[float]]:
 
 SIGNS = [["up" if v > 0 else "down" for v in row] for row in ragged(1)]
 TEXTS = [f"once there were {i} {'good' if bit else 'bad'} foxes" for i, bit in enumerate(BITS)]
+NORMAL = RNG.normal(size=N).tolist()
+COUNT, WORDS = list(range(N)), ["good", "bad"] * 12
+SMALL = {"width": 8, "heads": 2, "depth": 1}
+SEQ2SEQ: dict[str, Any] = {"models": "seq2seq", "fix": {"hidden": 8}}
+ATTENTION: dict[str, Any] = {"models": "transformer", "fix": SMALL}
 SHORT = [f"fox {i} {'ran' if bit else 'sat'}" for i, bit in enumerate(BITS)]
 
 
@@ -119,10 +124,10 @@ CLASSES: dict[str, Callable[[Path], Given]] = {
     "images of one pixel": lambda _: ((pixels(1, 1), BITS), None, {"models": "cnn"}),
     "images of one pixel, residual": lambda _: ((pixels(1, 1), BITS), None, {"models": "resnet"}),
     "a dict of images": lambda _: (
-        {"im": RNG.normal(size=(N, 1, 6, 5)), "y": AB}, "y", {"models": "vit", "fix": {"width": 8, "depth": 1}}
+        {"im": RNG.normal(size=(N, 1, 6, 5)), "y": AB}, "y", {"models": "vit", "fix": SMALL}
     ),
     "images beside columns": lambda _: (
-        {"im": pixels(6, 5), "age": list(range(N)), "sex": ["f", "m", "f"] * 8, "y": AB}, "y", {"models": "cnn"}
+        {"im": pixels(6, 5), "age": NORMAL, "sex": ["f", "m", "f"] * 8, "y": AB}, "y", {"models": "cnn"}
     ),
     "paths": whole_paths,
     "a table of paths": table_of_paths,
@@ -143,7 +148,9 @@ CLASSES: dict[str, Callable[[Path], Given]] = {
     "texts as bytes": lambda _: (
         {"t": TEXTS, "y": AB}, "y", {"models": "bag", "tokenizer": "bytes", "longest": 12}
     ),
-    "texts said to be": lambda _: ({"t": ["o k", "n o"] * 12, "y": AB}, "y", {"models": "bag", "kinds": {"t": "text"}}),
+    "texts said to be": lambda _: (
+        {"t": WORDS, "y": AB}, "y", {"models": "bag", "kinds": {"t": "text"}}
+    ),
 }  # fmt: skip
 
 
@@ -164,7 +171,7 @@ def test_one_class_a_row(kind: str, tmp_path: Path, quick: None) -> None:
 
 VALUES: dict[str, tuple[Callable[[Path], Given], tuple[int, ...]]] = {
     "images to values": (
-        lambda _: ({"im": pixels(6, 5), "v": RNG.normal(size=N).tolist()}, "v", {"models": "cnn"}), (N,)
+        lambda _: ({"im": pixels(6, 5), "v": NORMAL}, "v", {"models": "cnn"}), (N,)
     ),
     "images to labels": (
         lambda _: ({"im": pixels(6, 5), "p": BITS.tolist(), "q": (BITS ^ (np.arange(N) > 9)).tolist()},
@@ -176,7 +183,7 @@ VALUES: dict[str, tuple[Callable[[Path], Given], tuple[int, ...]]] = {
     "sequences to two values": (
         lambda _: ((RNG.normal(size=(N, 7, 2)), RNG.normal(size=(N, 2))), None, {"models": "gru"}), (N, 2)
     ),
-    "texts to values": (lambda _: ({"t": TEXTS, "v": RNG.normal(size=N).tolist()}, "v", {"models": "bag"}), (N,)),
+    "texts to values": (lambda _: ({"t": TEXTS, "v": NORMAL}, "v", {"models": "bag"}), (N,)),
 }  # fmt: skip
 
 
@@ -196,7 +203,8 @@ def test_values_and_labels(kind: str, tmp_path: Path, quick: None) -> None:
 STEPS: dict[str, tuple[Callable[[], Given], list[int]]] = {
     "classes": (lambda: ({"s": ragged(1), "y": SIGNS}, "y", {"models": "lstm"}), [1, 2, 3, 4]),
     "classes, some missing": (
-        lambda: ({"s": ragged(1), "y": [[None, *row[1:]] for row in SIGNS]}, "y", {"models": "gru"}), [1, 2, 3, 4]
+        lambda: ({"s": ragged(1), "y": [[None, *row[1:]] for row in SIGNS]}, "y", {"models": "gru"}),
+        [1, 2, 3, 4],
     ),
     "values": (
         lambda: ({"s": ragged(1), "y": [[v * 2 for v in row] for row in ragged(1)]}, "y", {"models": "tcn"}),
@@ -232,21 +240,20 @@ def test_an_answer_for_every_step(kind: str, tmp_path: Path, quick: None) -> Non
     assert all(table[name].list.len().to_list() == wanted for name in table.columns)
     said = study.model.predict(given[0])
     assert said.shape == (N, max(wanted))
-    assert [row[: len(cell)].tolist() for row, cell in zip(said, table["prediction"].to_list(), strict=True)] == (
-        table["prediction"].to_list()
-    )
+    assert [
+        row[: len(cell)].tolist() for row, cell in zip(said, table["prediction"].to_list(), strict=True)
+    ] == (table["prediction"].to_list())
     assert same(ct.load(study.folder).predict(given[0]), said)
 
 
 # ---- texts that are written ----------------------------------------------------------------------------
 
-SMALL = {"width": 8, "heads": 2, "depth": 1}
 WRITTEN: dict[str, Callable[[], Given]] = {
-    "text to text": lambda: ({"a": TEXTS, "b": TEXTS[::-1]}, "b", {"models": "transformer", "fix": SMALL}),
-    "short text to text": lambda: ({"a": SHORT, "b": SHORT[::-1]}, "b", {"models": "seq2seq", "fix": {"hidden": 8}}),
-    "row to text": lambda: ({"x": RNG.normal(size=N).tolist(), "b": SHORT}, "b", {"models": "seq2seq", "fix": {"hidden": 8}}),
-    "image to text": lambda: ({"im": pixels(5, 4), "b": SHORT}, "b", {"models": "seq2seq", "fix": {"hidden": 8}}),
-    "sequence to text": lambda: ({"s": ragged(), "b": SHORT}, "b", {"models": "transformer", "fix": SMALL}),
+    "text to text": lambda: ({"a": TEXTS, "b": TEXTS[::-1]}, "b", ATTENTION),
+    "short text to text": lambda: ({"a": SHORT, "b": SHORT[::-1]}, "b", SEQ2SEQ),
+    "row to text": lambda: ({"x": NORMAL, "b": SHORT}, "b", SEQ2SEQ),
+    "image to text": lambda: ({"im": pixels(5, 4), "b": SHORT}, "b", SEQ2SEQ),
+    "sequence to text": lambda: ({"s": ragged(), "b": SHORT}, "b", ATTENTION),
     "a text alone": lambda: ({"b": SHORT}, "b", {"models": "gpt", "fix": SMALL}),
 }  # fmt: skip
 
@@ -283,12 +290,12 @@ def test_what_goes_on_from_a_beginning(tmp_path: Path, quick: None) -> None:
     assert model.write(begin="fox 1", longest=9, temperature=1.0, seed=3) == [text]
     others = {model.write(longest=9, temperature=1.0, seed=seed)[0] for seed in range(5)}
     assert len(others) > 1
-    assert len(model.write({"b": ["", ""]})) == 2
+    assert len(model.write({"b": ["", ""]})) == len(model.write(model.dataset({"b": ["", ""]}))) == 2
     assert model.write() == model.write(temperature=0.0, seed=9)
 
 
 def test_only_writers_write(tmp_path: Path, quick: None) -> None:
-    model = fitted(({"x": list(range(N)), "y": AB}, "y", {"models": "linear"}), tmp_path).model
+    model = fitted(({"x": COUNT, "y": AB}, "y", {"models": "linear"}), tmp_path).model
     with pytest.raises(CoterieError, match=r"learned to write.*a model of binary"):
         model.write()
     assert model.encode({"x": [1.0, 2.0]}, member=1).shape == (2, 1)
@@ -322,7 +329,7 @@ def test_a_forecast_of_each_of_several_series(tmp_path: Path, quick: None) -> No
 
 REFUSED: dict[str, tuple[Callable[[Path], Given], str]] = {
     "no image can be read": (
-        lambda p: folder_with_bad_files(p), r"Every image file must be readable.*no\.png.*--skip-bad"
+        folder_with_bad_files, r"Every image file must be readable.*no\.png.*--skip-bad"
     ),
     "an image that is not there": (
         lambda _: ({"file": ["/no/such/a.png"] * N, "y": AB}, "y", {}), r"a\.png"
@@ -330,10 +337,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Given], str]] = {
     "no token": (lambda _: ({"t": [" ", ""] * 12, "y": AB}, "y", {"models": "bag"}), "'t': It has no value"),
     "no step": (lambda _: ({"s": [[]] * N, "y": AB}, "y", {"models": "gru"}), "'s': No row has a step"),
     "words are categories": (
-        lambda _: ({"t": ["good", "bad"] * 12, "y": AB}, "y", {"models": "bag"}), "bag needs texts.*--kind NAME=text"
+        lambda _: ({"t": WORDS, "y": AB}, "y", {"models": "bag"}), "bag needs texts.*--kind NAME=text"
     ),
     "categories are no steps": (
-        lambda _: ({"t": ["good", "bad"] * 12, "y": AB}, "y", {"models": "lstm"}), "categories alone"
+        lambda _: ({"t": WORDS, "y": AB}, "y", {"models": "lstm"}), "categories alone"
     ),
     "a source of categories": (
         lambda _: ({"a": ["x y", "y z"] * 12, "b": SHORT}, "b", {"models": "seq2seq"}), "categories alone"
@@ -342,25 +349,25 @@ REFUSED: dict[str, tuple[Callable[[Path], Given], str]] = {
         lambda _: ({"s": ragged(2), "y": SIGNS}, "y", {"models": "lstm"}), "1 in 'y' for 2 steps in row 0"
     ),
     "answers a step of a table": (
-        lambda _: ({"x": list(range(N)), "y": SIGNS}, "y", {"models": "lstm"}), "Answers for every step need sequences"
+        lambda _: ({"x": COUNT, "y": SIGNS}, "y", {"models": "lstm"}), "Answers for every step need"
     ),
     "answers a step by a table's family": (
         lambda _: ({"s": ragged(1), "y": SIGNS}, "y", {"models": "mlp"}), "Choose rnn, lstm"
     ),
     "gpt beside columns": (
-        lambda _: ({"x": ["p", "q"] * 12, "b": SHORT}, "b", {"models": "gpt"}), "gpt learns to continue one text"
+        lambda _: ({"x": WORDS, "b": SHORT}, "b", {"models": "gpt"}), "gpt learns to continue one text"
     ),
     "a text beyond the context": (
         lambda _: ({"b": TEXTS}, "b", {"models": "gpt", "fix": {"context": 3}}), "fit into the context"
     ),
     "a series shorter than the horizon": (
-        lambda _: ({"v": [1.0, 2, 3, 4, 5]}, "v", {"horizon": 6, "models": "linear"}), "the 6 to forecast.*5 rows"
+        lambda _: ({"v": COUNT[:5]}, "v", {"horizon": 6, "models": "linear"}), "the 6 to forecast.*5 rows"
     ),
     "a window without a horizon": (
         lambda _: ({"v": [1.0] * N}, "v", {"window": 3}), "A window belongs to a horizon"
     ),
     "an id that is never the same": (
-        lambda _: ({"id": list(range(N)), "v": [1.0, 2] * 12, "y": AB}, "y", {"sequence": "id"}), "share its id"
+        lambda _: ({"id": COUNT, "v": [1.0, 2] * 12, "y": AB}, "y", {"sequence": "id"}), "share its id"
     ),
 }  # fmt: skip
 
@@ -404,7 +411,7 @@ def test_copies_across_the_split_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "target", "families"),
     [
-        ({"x": list(range(N)), "y": AB}, "y", "mlp and linear"),
+        ({"x": COUNT, "y": AB}, "y", "mlp and linear"),
         ({"im": pixels(6, 5), "y": AB}, "y", "cnn and resnet"),
         ({"s": ragged(), "y": AB}, "y", "lstm and tcn"),
         ({"t": TEXTS, "y": AB}, "y", "bag and bert"),
@@ -422,11 +429,11 @@ def test_families_that_suit_are_named_with_the_reason(columns: dict, target: str
 
 
 def test_a_text_target_is_written_unless_a_family_learns_otherwise() -> None:
-    assert posed({"x": list(range(N)), "b": TEXTS}, target="b").roles.target.task == "text"
-    assert posed({"x": list(range(N)), "b": TEXTS}, target="b", models=("seq2seq",)).roles.target.task == "text"
-    problem = posed({"x": list(range(N)), "b": ["p q", "r s"] * 12}, target="b")
+    assert posed({"x": COUNT, "b": TEXTS}, target="b").roles.target.task == "text"
+    assert posed({"x": COUNT, "b": TEXTS}, target="b", models=("seq2seq",)).roles.target.task == "text"
+    problem = posed({"x": COUNT, "b": ["p q", "r s"] * 12}, target="b")
     assert problem.roles.target.task == "binary"
-    problem = posed({"x": list(range(N)), "b": BITS.tolist()}, target="b", models=("perceptron",))
+    problem = posed({"x": COUNT, "b": BITS.tolist()}, target="b", models=("perceptron",))
     assert problem.roles.target.task == "binary"  # a neuron that fires has no values
 
 

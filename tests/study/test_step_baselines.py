@@ -17,6 +17,7 @@ from coterie.data.tokens import END, START, padded
 from coterie.study import step_baselines as module
 from coterie.study.baseline_kinds import Baseline
 from coterie.study.baselines import fit_baselines
+from coterie.study.scores import Judged, judge, pooled
 
 A, B, C = 5, 6, 7
 V = 8
@@ -274,3 +275,73 @@ def test_what_cannot_be_fitted_is_a_note(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["logistic"].failed
     assert found["logistic"].note == "It could not be fitted: no good"
     assert not found["dummy"].failed
+
+
+# ---- judged step by step -------------------------------------------------------------------------------
+
+
+def test_steps_are_judged_as_rows_of_their_own() -> None:
+    """Positions repeat for the steps of a row; padding and missing answers are not judged."""
+    data = steps("multiclass", weight=torch.arange(24.0) + 1)
+    assert data.target is not None
+    data.target[0, 2] = -1
+    positions = np.array([3, 0, 7])
+    output = torch.rand(3, 6, 3)
+    judged = judge("validation", data, positions, output)
+    real = data.target[positions] >= 0
+    assert len(judged) == int(real.sum())
+    assert judged.rows == 3
+    assert torch.equal(judged.output, output[real])
+    assert torch.equal(judged.target, data.target[positions][real])
+    assert judged.positions.tolist() == np.repeat(positions, real.sum(1).numpy()).tolist()
+    assert judged.weight is not None
+    assert judged.weight.tolist() == (judged.positions + 1).tolist()
+    assert judged.together is not None
+    assert judged.together.tolist() == judged.positions.tolist()
+
+
+def test_a_text_is_judged_by_what_its_true_tokens_had() -> None:
+    data = texts([A, B], [C])
+    output = torch.rand(2, 3, 2)
+    judged = judge("test", data, np.array([0, 1]), output)
+    assert judged.positions.tolist() == [0, 0, 0, 1, 1]
+    assert (judged.target == 0).all()
+    assert torch.equal(judged.output, torch.cat([output[0], output[1, :2]]))
+
+
+def parted(data: Dataset, rows: list[int], seed: int) -> tuple[Judged, Tensor]:
+    output = torch.rand(len(rows), 6, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return judge("validation", data, np.array(rows), output), output
+
+
+def test_pooled_steps_are_the_mean_of_the_same_step_in_every_part() -> None:
+    data = steps("multiclass")
+    one, a = parted(data, [4, 0, 9], 0)
+    other, b = parted(data, [9, 2, 4], 1)
+    joined = pooled([one, other])
+    assert data.target is not None
+    wanted = {0: a[1], 2: b[1], 4: (a[0] + b[2]) / 2, 9: (a[2] + b[0]) / 2}
+    real = {row: data.target[row] >= 0 for row in wanted}
+    torch.testing.assert_close(joined.output, torch.cat([wanted[row][real[row]] for row in sorted(wanted)]))
+    assert torch.equal(joined.target, torch.cat([data.target[row][real[row]] for row in sorted(wanted)]))
+    assert joined.positions.tolist() == [row for row in sorted(wanted) for _ in range(int(real[row].sum()))]
+    assert joined.rows == 4
+
+
+def test_pooled_rows_without_steps_are_as_before() -> None:
+    target = torch.tensor([0, 1, 1])
+    output = torch.rand(3, 2, dtype=torch.float64)
+    first = Judged("validation", output[[0, 2]], target[[0, 2]], None, np.array([0, 2]))
+    second = Judged("validation", output[[1, 0]], target[[1, 0]], None, np.array([1, 0]))
+    joined = pooled([second, first])
+    torch.testing.assert_close(joined.output, output)
+    assert joined.target.tolist() == target.tolist()
+    assert joined.positions.tolist() == [0, 1, 2]
+    assert joined.together is None
+
+
+def test_one_part_pooled_is_itself_in_order() -> None:
+    one, _ = parted(steps("multiclass"), [1, 5], 0)
+    joined = pooled([one])
+    torch.testing.assert_close(joined.output, one.output)
+    assert joined.positions.tolist() == one.positions.tolist()
