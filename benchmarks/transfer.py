@@ -8,6 +8,10 @@ A Vision Transformer learns the digits 0–4. The digits 5–9 are then learned 
 each, from those weights and from drawn ones, with the same (default) settings, the same folds and the same
 seed; both are judged on all remaining rows of 5–9. The seed is of the choice of examples and of all that is
 random in learning from them. Exit status 1 if the bar is missed.
+
+The family was chosen after others were seen: a cnn, whose form suits small images as it is, gains nothing
+(0.952 either way over 10 seeds, better on 5), and neither does an mlp (2 seeds). The Vision Transformer gains
+(0.669 to 0.793, better on all 10), but from scratch or not it stays below the cnn.
 """
 
 from __future__ import annotations

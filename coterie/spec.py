@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import math
 from typing import Any, Literal
 
@@ -202,7 +203,7 @@ class Spec:
 
 def hypers(cls: type) -> dict[str, Hyper]:
     """The declared hyperparameters of a family or recipe, in order; its own before those that it inherits."""
-    own = cls.__dict__.get("__annotations__", {})
+    own = inspect.get_annotations(cls)
     fields: Any = sorted(dataclasses.fields(cls), key=lambda f: f.name not in own)
     return {f.name: f.metadata["hyper"] for f in fields if "hyper" in f.metadata}
 

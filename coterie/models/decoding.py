@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coterie.data.tokens import END, PADDING, START, UNKNOWN
+from coterie.data.tokens import END, MASK, PADDING, START, UNKNOWN
 
 Advance = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -28,11 +28,11 @@ def decode(
     """Tokens (B, T) from start (B, t), at most `longest` in all; behind an end everything is padding.
 
     temperature: 0 takes the most probable token; else drawn from the probabilities with logits divided by
-    it. Padding, start and unknown are never said; ends: whether the end may be, and then ends the text.
+    it. Padding, start, mask and unknown are never said; ends: whether the end may be, and then ends the text.
     """
     said, last, memory = [start], start, None
     over = torch.zeros_like(start[:, :1], dtype=torch.bool)
-    never = [PADDING, START, UNKNOWN] + ([] if ends else [END])
+    never = [PADDING, START, UNKNOWN, MASK] + ([] if ends else [END])
     while sum(part.shape[1] for part in said) < longest and not bool(over.all()):
         logits, memory = step(last, memory)
         logits = logits[:, -1].double()

@@ -78,12 +78,13 @@ def fit_cohorts(
 def _fit_one(
     folder: Folder, plan: CohortPlan, arena: Arena, metric: Metric, clock: Clock, length: int
 ) -> Iterator[StudyEvent]:
-    cohort = Cohort(plan, arena)
+    cohort, begun = Cohort(plan, arena), False
     if (folder / NOW).is_file():
         tensors, facts = folder.read_tensors(NOW)
         if facts["cohort"] == plan.index:
             try:
                 cohort.restore(tensors, facts["state"])
+                begun = True
             except (KeyError, TypeError, ValueError) as error:
                 raise spoilt(folder / NOW, f"not this cohort's: {error}") from error
     saved = time.monotonic()
@@ -93,7 +94,7 @@ def _fit_one(
     traced = cohort.flat.numel() <= TRACED and steps_left(cohort) <= LONGEST_TRACE
     while event is not None:
         line = _line(event)
-        if line is None and traced and not (isinstance(event, CohortStart) and (cohort.epoch or cohort.step)):
+        if line is None and traced and not (isinstance(event, CohortStart) and begun):
             line = _weights(cohort)
         if line is not None:
             length = folder.append(line)

@@ -204,7 +204,7 @@ def test_no_rows_is_a_table():
         ({}, "must have a column"),
         (pd.DataFrame(), "must have a column"),
         ([], "must have a column"),
-        (np.zeros((2, 3, 4)), r"Flatten each row"),
+        (np.zeros((2, 3, 4, 5, 6)), "1 to 4 axes"),
         (np.float64(3), "shape"),
         ([[1, 2], [3]], "equally long"),
         ([[1, 2], 3], "single values"),

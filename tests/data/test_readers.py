@@ -357,7 +357,7 @@ def test_json_lines(table):
     assert columns(result) == {
         "a": [1.0, 2.5, float("inf")],
         "b": ["x", None, None],
-        "c": [None, "[1]", None],
+        "c": [None, [1], None],
     }
 
 

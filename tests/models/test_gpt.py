@@ -50,7 +50,7 @@ def greedy(network: Writer, begun: Tensor, longest: int, ends: bool = True) -> T
     while said.shape[1] < longest:
         padded = torch.nn.functional.pad(said, (0, 1))  # `raw` foretells the last from all before it
         logits = network.raw(inputs(padded))[:, -1]
-        logits[:, [PADDING, START, UNKNOWN] + ([] if ends else [END])] = -torch.inf
+        logits[:, [PADDING, START, UNKNOWN, MASK] + ([] if ends else [END])] = -torch.inf
         word = logits.argmax(-1, keepdim=True)
         over = (said[:, begun.shape[1] :] == END).any(1, keepdim=True)
         said = torch.cat([said, torch.where(over, PADDING, word)], dim=1)
@@ -116,7 +116,7 @@ def test_it_writes_on_beyond_its_context() -> None:
         assert long.shape == (3, 4 * LONGEST)
         assert torch.equal(long[:, :LONGEST], network.write(inputs(start), ends=False))
     assert torch.equal(long[:, :2], start)
-    assert ((long[:, 2:] >= MASK) & (long[:, 2:] < V)).all()
+    assert ((long[:, 2:] > MASK) & (long[:, 2:] < V)).all()
 
 
 def test_beyond_its_context_each_word_follows_the_last_ones() -> None:
@@ -131,7 +131,7 @@ def test_beyond_its_context_each_word_follows_the_last_ones() -> None:
             found = []
             for seen in range(1, 7):  # how many of the last words it was told anew
                 logits = body.step(said[:, t - seen : t], None)[0][:, -1]
-                logits[:, :MASK] = -torch.inf
+                logits[:, : MASK + 1] = -torch.inf
                 found.append(torch.equal(logits.argmax(-1), said[:, t]))
             assert any(found[2:])
     assert len(said.unique()) > 3
@@ -178,12 +178,12 @@ def test_behind_an_end_there_is_only_padding() -> None:
 def test_what_is_never_said() -> None:
     def step(tokens: Tensor, memory: None) -> tuple[Tensor, None]:
         logits = torch.zeros(len(tokens), 1, V)
-        logits[..., [PADDING, UNKNOWN, START]] = 50
+        logits[..., [PADDING, UNKNOWN, START, MASK]] = 50
         return logits, None
 
     g = torch.Generator().manual_seed(0)
     said = decode(step, torch.full((50, 1), START), 30, 1.0, g, ends=False)[:, 1:]
-    assert set(said.flatten().tolist()) == set(range(MASK, V))
+    assert set(said.flatten().tolist()) == set(range(MASK + 1, V))
     with_ends = decode(step, torch.full((50, 1), START), 30, 1.0, g)
     assert (with_ends == END).any()
 

@@ -60,7 +60,7 @@ def inputs(answer: Tensor | None = None, seed: int = 0) -> dict[str, Tensor]:
 def choices(logits: Tensor, ends: bool) -> Tensor:
     """The words that would be said: all but those that never are."""
     logits = logits.clone()
-    logits[..., [PADDING, START, UNKNOWN] + ([] if ends else [END])] = -torch.inf
+    logits[..., [PADDING, START, UNKNOWN, MASK] + ([] if ends else [END])] = -torch.inf
     return logits.argmax(-1)
 
 

@@ -61,7 +61,7 @@ def inputs(answer: Tensor | None = None) -> dict[str, Tensor]:
 def choices(logits: Tensor, ends: bool) -> Tensor:
     """The words that would be said: all but those that never are."""
     logits = logits.clone()
-    logits[..., [PADDING, START, UNKNOWN] + ([] if ends else [END])] = -torch.inf
+    logits[..., [PADDING, START, UNKNOWN, MASK] + ([] if ends else [END])] = -torch.inf
     return logits.argmax(-1)
 
 
@@ -74,7 +74,7 @@ def test_what_it_writes_it_would_also_choose_when_told(family: Transformer, ends
         said = network.write(inputs(), ends=ends)
         assert said.shape[1] <= T
         assert ends or said.shape == (B, T)
-        assert len(said[:, 1:].unique()) > 2
+        assert len(said[:, 1:].unique()) > 1
         told = choices(network.raw(inputs(said)), ends)
     real = said[:, 1:] != PADDING
     assert torch.equal(told[real], said[:, 1:][real])

@@ -15,7 +15,7 @@ from coterie.study import study as course
 from coterie.study.events import Stopped
 from coterie.study.fitting import traces_of
 from coterie.study.study import Study
-from coterie.training.events import StepEnd
+from coterie.training.events import CohortStart, StepEnd
 
 TINY: dict[str, Any] = {"test_size": 0, "folds": 0, "candidates": 1}
 AND = {"x1": [1, 1, 0, 0], "x2": [1, 0, 1, 0], "y": [1, 0, 0, 0]}  # (1, 1) → 1 and (1, 0) → 0 first
@@ -166,6 +166,19 @@ def test_a_stop_leaves_no_gap_and_repeats_no_step(every: int, tmp_path: Path) ->
     assert study.weights.equals(whole.weights)
     logs = [(folder / "s" / "events.jsonl").read_bytes() for folder in (tmp_path / "a", tmp_path / "b")]
     assert logs[0] == logs[1]
+
+
+def test_a_stop_before_the_first_step_repeats_no_start(tmp_path: Path) -> None:
+    whole = begun(AND, tmp_path / "a", models="perceptron", epochs=2).run()
+    study = begun(AND, tmp_path / "b", models="perceptron", epochs=2)
+    for _ in range(2):
+        events = study.events()
+        next(event for event in events if isinstance(event, CohortStart))
+        study.stop()
+        with pytest.raises(Stopped):
+            list(events)
+        study = ct.open_study(tmp_path / "b" / "s")
+    assert study.run().weights.equals(whole.weights)
 
 
 def test_a_kill_after_the_log_was_written_repeats_no_step(

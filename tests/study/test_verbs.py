@@ -317,7 +317,7 @@ def test_the_zoo_is_plain_data():
         {"folds": "5"},
         {"metric": 3},
         {"seed": 1.5},
-        {"candidates": None},
+        {"candidates": "4"},
         {"time_limit": "1h"},
         {"refit": "no"},
         {"kinds": {"age": 3}},
