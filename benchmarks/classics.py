@@ -60,16 +60,14 @@ def bishop(seeds: int, work: Path) -> Iterator[Bar]:
 
 
 def interpolant(x: list[Fraction], t: list[Fraction]) -> list[Fraction]:
-    """The coefficients of 1, x, x², … of the polynomial through all points, by Newton's divided differences."""
+    """The coefficients of 1, x, x², … of the polynomial through all points (Newton's divided differences)."""
     divided = list(t)
     for order in range(1, len(x)):
         for i in range(len(x) - 1, order - 1, -1):
             divided[i] = (divided[i] - divided[i - 1]) / (x[i] - x[i - order])
     found = [Fraction(0)] * len(x)
     for i in range(len(x) - 1, -1, -1):  # Horner: found · (x − x_i) + divided_i
-        found = [
-            (found[j - 1] if j else Fraction(0)) - x[i] * found[j] for j in range(len(x))
-        ]
+        found = [(found[j - 1] if j else Fraction(0)) - x[i] * found[j] for j in range(len(x))]
         found[0] += divided[i]
     return found
 
@@ -82,8 +80,9 @@ def sizes(seeds: int, work: Path) -> Iterator[Bar]:
     from coterie.models.shape import Shape
 
     picture = Shape(image=(3, 224, 224))
-    bert: dict[str, Any] = {"width": 768, "depth": 12, "heads": 12, "hidden": 3072, "longest": 512}
-    gpt: dict[str, Any] = {"width": 768, "depth": 12, "heads": 12, "hidden": 3072, "context": 1024}
+    base: dict[str, Any] = {"width": 768, "depth": 12, "heads": 12, "hidden": 3072}
+    bert, text = base | {"longest": 512, "norm_first": False}, Shape(tokens=(512, 30_522))
+    gpt = base | {"context": 1024}
     for label, name, fix, shape, outputs, extra, published in (
         ("LeNet-5", "lenet", {}, Shape(image=(1, 32, 32)), 10, 0, 61_706),
         ("AlexNet", "alexnet", {}, picture, 1000, 0, 61_100_840),
@@ -93,11 +92,12 @@ def sizes(seeds: int, work: Path) -> Iterator[Bar]:
         ("ResNet-50", "resnet", {"depth": "50"}, picture, 1000, 0, 25_557_032),
         ("ResNet-152", "resnet", {"depth": "152"}, picture, 1000, 0, 60_192_808),
         # of BERT the output layer of a classifier is not counted
-        ("BERT-base", "bert", bert | {"norm_first": False}, Shape(tokens=(512, 30_522)), 3, 768 * 3 + 3, 109_482_240),
+        ("BERT-base", "bert", bert, text, 3, 768 * 3 + 3, 109_482_240),
         ("GPT-2 small", "gpt", gpt, Shape(answer=(1024, 50_257)), 50_257, 0, 124_439_808),
     ):
         task = "text" if name == "gpt" else "multiclass"
         with torch.device("meta"):
             network = family_named(name)(**fix).network(shape, task, outputs)
         count = sum(p.numel() for p in network.parameters()) - extra
-        yield f"{label}: {count:,} parameters, minus the published {published:,}", abs(count - published), "≤", 0
+        what = f"{label}: {count:,} parameters, off the published {published:,} by"
+        yield what, abs(count - published), "≤", 0

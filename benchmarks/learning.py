@@ -20,7 +20,7 @@ Bars = Callable[[int, Path], Iterator[Bar]]  # of how many seeds, and a folder t
 
 @dataclass(frozen=True)
 class Learned:
-    """model: an ensemble of all members; models, tests: of each seed a model, and the frame of its test rows."""
+    """model: all members as one ensemble; models, tests: of each seed, its model and its test rows."""
 
     problem: Any
     model: Any

@@ -18,7 +18,8 @@ def digits(seeds: int, work: Path) -> Iterator[Bar]:
         made = learned("digits-images", family, seeds)
         found = accuracies(made.models, made.tests, "digit")
         print(f"  {family}: {spread(found)}", flush=True)
-        yield f"digits-images: {family} test accuracy (mean of {seeds} seeds)", statistics.mean(found), "≥", bar
+        what = f"digits-images: {family} test accuracy (mean of {seeds} seeds)"
+        yield what, statistics.mean(found), "≥", bar
 
 
 def accuracies(models: list[Any], tests: list[Any], target: str) -> list[float]:

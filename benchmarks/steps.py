@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from learning import Bar, learned, spread
@@ -90,7 +91,7 @@ def language(seeds: int, work: Path) -> Iterator[Bar]:
     distances = []
     for seed, model in enumerate(made.models):
         said = model.write({"row": list(range(4000))}, longest=65, temperature=1.0, seed=seed)
-        counts = Counter(a + b for text in said for a, b in zip(text, text[1:], strict=False))
+        counts = Counter(a + b for text in said for a, b in pairwise(text))
         total = sum(counts.values())
         found = np.array([[counts[a + b] / total for b in LETTERS] for a in LETTERS])
         distances.append(float(abs(found - pairs).sum() / 2))

@@ -27,7 +27,7 @@ import torch
 from coterie.data.read import read
 from coterie.models.catalogue import FAMILIES
 from coterie.models.shape import Shape
-from coterie.study.planning import candidates_of, costs_of, room_for
+from coterie.study.planning import ROOM, candidates_of, costs_of
 from coterie.study.problem import Problem, pose
 from coterie.study.question import Question
 from coterie.training.cohort import Arena, Cohort
@@ -35,10 +35,12 @@ from coterie.training.plan import Candidate, CohortPlan, Member, member_key
 
 MEMBERS = 20
 FASTER = ("mlp", "rbf", "lstm", "gru", "bert")
+NEURONS = ("threshold", "perceptron", "adaline")
+IMAGES = ("cnn", "lenet", "alexnet", "vgg", "googlenet", "resnet", "vit")
 SETS = {
-    "tables": ("digits", ("threshold", "perceptron", "adaline", "polynomial", "rbf", "linear", "mlp", "tabm")),
-    "small images": ("digits-images", ("cnn", "lenet", "alexnet", "vgg", "googlenet", "resnet", "vit")),
-    "images": ("shapes", ("cnn", "lenet", "alexnet", "vgg", "googlenet", "resnet", "vit")),
+    "tables": ("digits", (*NEURONS, "polynomial", "rbf", "linear", "mlp", "tabm")),
+    "small images": ("digits-images", IMAGES),
+    "images": ("shapes", IMAGES),
     "sequences": ("signals", ("cnn1d", "tcn", "rnn", "lstm", "gru")),
     "short texts": ("words", ("bag", "bert")),
     "texts": ("many words", ("bag", "bert")),
@@ -48,7 +50,7 @@ SETS = {
 
 
 def words(rows: int, longest: int) -> pl.DataFrame:
-    """Texts of random words, `longest` at most, of two classes: what they are does not change a step's time."""
+    """Random words, at most `longest` a text, and two classes: what they say changes no step's time."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(longest // 2, longest + 1, rows)
     texts = [" ".join(f"w{k}" for k in rng.integers(0, 500, length)) for length in lengths]
@@ -59,17 +61,18 @@ MADE = {"words": (800, 10), "many words": (2000, 40)}
 
 
 def posed(name: str, family: str) -> tuple[Problem, Candidate, int]:
-    """What the family is given, at its defaults, and how many members the engine would train at once."""
+    """What the family is given, at its defaults, and how many members a cohort's memory would hold."""
     table = read(words(*MADE[name]) if name in MADE else name)
     target = ("y",) if name in MADE else ()
     options: dict[str, Any] = {"tokenizer": "characters"} if name == "markov-text" else {}
-    if family in ("threshold", "perceptron", "adaline"):
-        options["fix"] = {"batch_size": 64, "order": "shuffled"}  # one row a step would measure the loop alone
+    if family in NEURONS:  # one row a step would measure the loop alone
+        options["fix"] = {"batch_size": 64, "order": "shuffled"}
     question = Question(table.source, target, models=(family,), candidates=1, folds=1, **options)
     problem = pose(question, table)
     (candidate,) = candidates_of(question, problem)
     cost = costs_of((candidate,), problem)[0]
-    return problem, candidate, room_for(candidate, cost, Shape.of(problem.schema))
+    numbers = 8 * cost.parameters + 2 * candidate.recipe.batch_size * cost.activations
+    return problem, candidate, max(1, ROOM // (4 * numbers))
 
 
 class Steps:
@@ -89,7 +92,9 @@ class Steps:
         return time.perf_counter() - start
 
 
-def compared(problem: Problem, candidate: Candidate, together: int, rounds: int) -> tuple[float, float, float]:
+def compared(
+    problem: Problem, candidate: Candidate, together: int, rounds: int
+) -> tuple[float, float, float]:
     """Milliseconds a step of 20 members together, and one after the other; the median of their ratios."""
     arena = Arena.of(problem.dataset, problem.folds, torch.device("cpu"))
     members = [Member(candidate, 0, seed, member_key(0, 0, seed)) for seed in range(MEMBERS)]
@@ -128,10 +133,9 @@ def main() -> int:
             lifts = candidate.family.lifts(Shape.of(problem.schema))
             together = min(MEMBERS, room)
             label = f"{family:12} {kind:24}"
-            if together == 1 and (lifts or not options.all):
+            if together == 1 or not (lifts or options.all):
                 print(f"{label} singly, {'by its size' if lifts else 'as it gains nothing'}", flush=True)
                 continue
-            together = MEMBERS if together == 1 else together
             ours, theirs, ratio = compared(problem, candidate, together, options.rounds)
             bar = 1.3 if family in FASTER else 1 / 1.05
             missed += lifts and ratio < bar

@@ -180,9 +180,11 @@ def variants(cls: type[Family]) -> dict[str, Family]:
     found = {"default": small(cls)}
     if cls.name == "googlenet":  # its one switch is dropout, which others try; a step of it takes long
         return found
-    shared: set[str] = set()  # augmentation is the same layer in all families: three of them try it
+    shared: set[str] = set()  # augmentation is the same layer in all families: three of them try it;
     if cls.name not in ("cnn", "lstm", "bag"):
-        shared = {*spec.hypers(ImageAugmentation), *spec.hypers(SequenceAugmentation)}
+        shared |= {*spec.hypers(ImageAugmentation), *spec.hypers(SequenceAugmentation)}
+    if cls.name not in ("linear", "mlp"):  # so are the columns
+        shared |= {"impute", "categories"}
     for name, hyper in spec.hypers(cls).items():
         if name in shared:
             continue
@@ -216,10 +218,12 @@ PAIRED = [
     for turn, target in enumerate(targets_of(type(family)))
     if label.endswith("-default") or turn == place % len(targets_of(type(family)))
 ]
-# each variant once, the targets taking turns; what is tried so is the engine's doing, not the family's
+# each family once, with its defaults and where it has batch statistics: for what is the engine's doing
+PLAIN = [(label, f) for label, f in VARIANTS if label.endswith(("-default", "-norm=batch"))]
+# the same with the targets taking turns
 TURNS = [
     (f"{label}-{target}", family, target)
-    for place, (label, family) in enumerate(VARIANTS)
+    for place, (label, family) in enumerate(PLAIN)
     if family.name != "googlenet"
     for target in (targets_of(type(family))[place % len(targets_of(type(family)))],)
 ]

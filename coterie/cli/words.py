@@ -35,6 +35,7 @@ examples:
   coterie fit houses.parquet --target price --models mlp,linear --folds 10 --seeds 3
   coterie fit visits.csv --target died --group patient --time-limit 10m
   coterie fit pictures/ --models cnn --fix flip=0.5
+  coterie fit scans/ --init runs/pictures-1 --fix freeze=5
   coterie fit load.csv --time hour --target load --horizon 24
   coterie fit iris --grid lr=1e-3 --grid lr=1e-2 --grid hidden=64,64 --grid hidden=128 --models mlp
   coterie fit --config runs/patients-1/study.json

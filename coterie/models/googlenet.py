@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from coterie.models.family import ImageFamily
 from coterie.models.images import ConvBlock, Global, Pool, scaled, small
 from coterie.models.layers import Dropout
+from coterie.models.shape import Shape
 from coterie.spec import integer, number
 
 # 1×1; 3×3 reduced, 3×3; 5×5 reduced, 5×5; behind the pool
@@ -44,6 +45,9 @@ class GoogLeNet(ImageFamily):
 
     share: int = integer(100, low=1, high=400, help="channels, in percent of the published ones")
     dropout: float = number(0.2, low=0, high=0.95, switch=True, help="share of features dropped at the end")
+
+    def lifts(self, shape: Shape) -> bool:
+        return False  # it has so many maps that few fit together, and those do not gain
 
     def layers(self, image: tuple[int, int, int]) -> tuple[nn.Module, int]:
         pool = Pool("max", 3, 2, ceil=True)

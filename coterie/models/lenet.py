@@ -9,6 +9,7 @@ from torch import nn
 from coterie.models.activations import ACTIVATIONS
 from coterie.models.family import ImageFamily
 from coterie.models.images import Pool, Spread
+from coterie.models.shape import Shape
 from coterie.spec import choice
 
 SIDE = 32
@@ -33,6 +34,9 @@ class LeNet(ImageFamily):
         "tanh", ("tanh", "relu", "sigmoid"), help="what follows each layer; the original's was a scaled tanh"
     )
     pooling: str = choice("average", ("average", "max"), help="how a map is halved")
+
+    def lifts(self, shape: Shape) -> bool:
+        return False  # padded to 32 pixels a side, where grouped convolutions do not gain
 
     def layers(self, image: tuple[int, int, int]) -> tuple[nn.Module, int]:
         channels, height, width = image

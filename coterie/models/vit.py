@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coterie.models.attention import Block, Positions
-from coterie.models.bert import fits
+from coterie.models.bert import FEW, fits
 from coterie.models.family import ImageFamily
 from coterie.models.layers import Dropout
 from coterie.models.shape import Shape
@@ -50,7 +50,14 @@ class ViT(ImageFamily):
         fits(self.width, self.heads)
 
     def lifts(self, shape: Shape) -> bool:
-        return True  # there is no convolution in it
+        """It has no convolution: with few patches it gains, many fill a core by themselves."""
+        return shape.image is not None and math.prod(self.grid(shape.image)[1]) <= FEW
+
+    def grid(self, image: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
+        """The side of a patch, and how many there are down and across."""
+        _, height, width = image
+        patch = self.patch or math.ceil(max(height, width) / PATCHES)
+        return patch, (math.ceil(height / patch), math.ceil(width / patch))
 
     def layers(self, image: tuple[int, int, int]) -> tuple[nn.Module, int]:
         return Patches(self, image), self.width
@@ -66,8 +73,8 @@ class Patches(nn.Module):
     def __init__(self, family: ViT, image: tuple[int, int, int]) -> None:
         super().__init__()
         channels, height, width = image
-        self.patch = patch = family.patch or math.ceil(max(height, width) / PATCHES)
-        rows, columns = math.ceil(height / patch), math.ceil(width / patch)
+        self.patch, (rows, columns) = family.grid(image)
+        patch = self.patch
         self.padding = (0, columns * patch - width, 0, rows * patch - height)
         d, hidden = family.width, family.hidden or 2 * family.width
         self.project = nn.Linear(channels * patch * patch, d)

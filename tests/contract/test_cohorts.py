@@ -18,6 +18,7 @@ from small_cohorts import (
     CORE,
     FOLDS,
     NAMED,
+    PLAIN,
     TARGETS,
     TEST,
     TURNS,
@@ -52,7 +53,7 @@ from coterie.training.schedules import SCHEDULES
 DOUBLE = torch.float64
 FIFTY = 10  # epochs of 5 steps
 CALM = {"eps": 1e-4}  # see above
-by_variant = pytest.mark.parametrize("family", [f for _, f in VARIANTS], ids=[name for name, _ in VARIANTS])
+by_plain = pytest.mark.parametrize("family", [f for _, f in PLAIN], ids=[name for name, _ in PLAIN])
 by_turn = pytest.mark.parametrize(("family", "target"), [t[1:] for t in TURNS], ids=[t[0] for t in TURNS])
 by_named = pytest.mark.parametrize(("name", "target"), NAMED, ids=[f"{n}-{t}" for n, t in NAMED])
 by_family = pytest.mark.parametrize("name", FAMILIES)
@@ -297,7 +298,7 @@ def test_resumed_in_the_middle_of_an_epoch_gives_the_same_bits(option: str) -> N
     assert events == undisturbed.events
 
 
-@by_variant
+@by_plain
 def test_every_family_resumes_to_the_same_bits(family: Family) -> None:
     arena = arena_of(small_data(family, targets_of(type(family))[-1]))
     members = four_members(family, small_recipe())
