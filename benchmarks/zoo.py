@@ -39,6 +39,7 @@ NEURONS = ("threshold", "perceptron", "adaline")
 IMAGES = ("cnn", "lenet", "alexnet", "vgg", "googlenet", "resnet", "vit")
 SETS = {
     "tables": ("digits", (*NEURONS, "polynomial", "rbf", "linear", "mlp", "tabm")),
+    "narrow tables": ("breast_cancer", ("tabm",)),
     "small images": ("digits-images", IMAGES),
     "images": ("shapes", IMAGES),
     "sequences": ("signals", ("cnn1d", "tcn", "rnn", "lstm", "gru")),

@@ -16,7 +16,7 @@ from coterie.models.steps import Mean
 from coterie.spec import choice, flag, integer, linear, number, options
 
 EPS = 1e-12
-FEW = 16  # steps up to which members of attention gain as one program; longer texts fill a core by themselves
+FEW = 12  # steps up to which members of attention gain as one program; longer texts fill a core by themselves
 
 
 @dataclass(frozen=True)

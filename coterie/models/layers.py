@@ -91,3 +91,11 @@ class BatchNorm(Masked):
 
     def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         return (x - mean) * (torch.rsqrt(var + self.eps) * self.weight) + self.bias
+
+
+def at_zero(width: int, outputs: int) -> nn.Linear:
+    """An affine layer that starts at 0: for convex losses as good a start as any, and repeatable."""
+    layer = nn.Linear(width, outputs)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

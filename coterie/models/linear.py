@@ -9,6 +9,7 @@ from torch import nn
 
 from coterie.models.columns import Columns
 from coterie.models.family import TableFamily
+from coterie.models.layers import at_zero
 from coterie.spec import choice
 
 
@@ -35,10 +36,7 @@ class Linear(TableFamily):
         return nn.Identity(), columns.width
 
     def head(self, width: int, outputs: int) -> nn.Linear:
-        layer = nn.Linear(width, outputs)
-        nn.init.zeros_(layer.weight)  # convex: zero is as good a start as any, and repeatable
-        nn.init.zeros_(layer.bias)
-        return layer
+        return at_zero(width, outputs)
 
     @classmethod
     def advice(cls, task: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import nn
 from coterie.models.columns import Columns
 from coterie.models.family import TableFamily
 from coterie.models.firing import RULE, Firing
+from coterie.models.layers import at_zero
 from coterie.models.output import Output
 from coterie.spec import choice
 
@@ -43,10 +44,7 @@ class Perceptron(TableFamily):
         return nn.Identity(), columns.width
 
     def head(self, width: int, outputs: int) -> nn.Module:
-        layer = nn.Linear(width, outputs)
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        return layer
+        return at_zero(width, outputs)
 
     def output(self, task: str, outputs: int) -> Output:
         return Firing(task, outputs, at_zero=self.at_zero == "1")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from coterie.models.columns import Columns
 from coterie.models.family import TableFamily
+from coterie.models.layers import at_zero
 from coterie.spec import choice, integer, options
 
 ROOM = (10, 30)  # functions an input that a cohort makes room for: those of less are masked
@@ -52,10 +53,7 @@ class Polynomial(TableFamily):
         return functions, columns.numbers * self.room + columns.width - columns.numbers
 
     def head(self, width: int, outputs: int) -> nn.Module:
-        layer = nn.Linear(width, outputs)
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        return layer
+        return at_zero(width, outputs)
 
     @classmethod
     def advice(cls, task: str) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from coterie.models.columns import Columns
 from coterie.models.family import TableFamily
 from coterie.models.layers import Dropout
+from coterie.models.shape import Shape
 from coterie.spec import integer, linear, number, options, widths
+
+WIDE = 4096  # numbers a row, over its ensemble, up to which members lose nothing as one program
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class TabM(TableFamily):
     def layers(self, columns: Columns) -> tuple[nn.Module, int]:
         shared = Shared(columns, self)
         return shared, shared.width
+
+    def lifts(self, shape: Shape) -> bool:
+        """Each member is an ensemble already: where its first layer is wide it fills a core by itself."""
+        width = len(shape.indicator) * (self.embedding if self.bins else 1)
+        return self.ensemble * width <= WIDE
 
     def head(self, width: int, outputs: int) -> nn.Module:
         return Heads(self.ensemble, width, outputs)

@@ -12,6 +12,7 @@ from coterie.errors import SpecError
 from coterie.models.columns import Columns
 from coterie.models.family import TableFamily
 from coterie.models.firing import RULE, Firing
+from coterie.models.layers import at_zero
 from coterie.models.output import Output
 from coterie.spec import choice, numbers, widths
 
@@ -77,10 +78,7 @@ class Threshold(TableFamily):
 
     def head(self, width: int, outputs: int) -> nn.Module:
         if not self.weights:
-            layer = nn.Linear(width, outputs)
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-            return layer
+            return at_zero(width, outputs)
         given = Given(width, outputs)
         before = len(self.thresholds) - outputs
         own = self.weights[len(self.weights) - width * outputs :]

@@ -52,7 +52,7 @@ class Transformer(Family):
         fits(self.width, self.heads)
 
     def lifts(self, shape: Shape) -> bool:
-        return _longer(shape) <= FEW
+        return steps_of(shape) + (shape.answer[0] if shape.answer else 0) <= FEW
 
     def network(self, shape: Shape, task: str, outputs: int) -> Network:
         steps = _longer(shape)
