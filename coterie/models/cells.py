@@ -46,28 +46,36 @@ class Recurrence(nn.Module):
                 self.bias_ih[hidden : 2 * hidden] += forget
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        steps = x.shape[1]
-        given = nn.functional.linear(x, self.weight_ih, self.bias_ih)  # all steps at once
-        h = torch.zeros_like(given[:, 0, : self.hidden])
+        # all steps at once, then apart: `unbind` joins gradients once, where indexing would at every step
+        given = self.given(x).unbind(1)
+        h = torch.zeros_like(given[0][:, : self.hidden])
         c = h
-        kept = mask[..., None]
+        kept = mask[..., None].unbind(1)
         made: list[Tensor] = []
-        for t in range(steps - 1, -1, -1) if self.backward else range(steps):
-            new_h, new_c = self.step(given[:, t], h, c)
-            h = torch.where(kept[:, t], new_h, h)
-            c = torch.where(kept[:, t], new_c, c) if self.kind == "lstm" else c
+        for t in reversed(range(len(given))) if self.backward else range(len(given)):
+            new_h, new_c = self.step(given[t], h, c)
+            h = torch.where(kept[t], new_h, h)
+            c = torch.where(kept[t], new_c, c) if self.kind == "lstm" else c
             made.append(h)
         return torch.stack(made[::-1] if self.backward else made, dim=1)
 
+    def given(self, x: Tensor) -> Tensor:
+        """What inputs (…, W) add to the gates (…, G·H), and every bias that need not wait for the state."""
+        state: Tensor = self.bias_hh
+        if self.kind == "gru":  # that of the candidate state is within the product with the reset gate
+            state = nn.functional.pad(state[: 2 * self.hidden], (0, self.hidden))
+        return nn.functional.linear(x, self.weight_ih, self.bias_ih + state)
+
     def step(self, given: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """The state (B, H) after one more step; given (B, G·H): what the input adds."""
-        own = nn.functional.linear(h, self.weight_hh, self.bias_hh)
+        """The state (B, H) after one more step; given (B, G·H): see `given`."""
+        own = h @ self.weight_hh.mT
         if self.kind == "rnn":
             total = given + own
             return (total.tanh() if self.activation == "tanh" else total.relu()), c
         if self.kind == "gru":
             reset, update, new = given.chunk(3, -1)
             own_reset, own_update, own_new = own.chunk(3, -1)
+            own_new = own_new + self.bias_hh[2 * self.hidden :]
             candidate = (new + (reset + own_reset).sigmoid() * own_new).tanh()
             return torch.lerp(candidate, h, (update + own_update).sigmoid()), c
         into, forget, cell, out = (given + own).chunk(4, -1)

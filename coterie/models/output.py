@@ -44,7 +44,7 @@ class Output(nn.Module):
     def decided(self, raw: Tensor) -> Tensor:
         """(B, K) of 0 and 1: of classes the one with the largest sum, else all outputs above 0."""
         if self.task == "multiclass":
-            return nn.functional.one_hot(raw.argmax(-1), raw.shape[-1]).to(raw.dtype)
+            return (raw.argmax(-1)[..., None] == torch.arange(raw.shape[-1], device=raw.device)).to(raw.dtype)
         return (raw > 0).to(raw.dtype)
 
     def forward(self, raw: Tensor) -> Tensor:

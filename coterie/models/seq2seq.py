@@ -127,7 +127,7 @@ class EncoderDecoder(nn.Module):
             context, weights = attended(energy, states, mask)
         given = torch.cat([vector, context], dim=-1) if self.kind == "additive" else vector
         cell = self.decoder
-        h, c = cell.step(nn.functional.linear(given, cell.weight_ih, cell.bias_ih), h, c)
+        h, c = cell.step(cell.given(given), h, c)
         if self.kind == "dot":
             context, weights = attended((keys @ h[..., None]).squeeze(-1), states, mask)
         parts = [h, vector] if self.kind == "none" else [h, context, vector]

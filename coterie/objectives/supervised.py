@@ -12,7 +12,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from coterie.objectives import losses
 
@@ -112,7 +111,7 @@ class Supervised(nn.Module):
     def _per_row(self, raw: Tensor, target: Tensor) -> Tensor:
         if self.task != "regression" and self.loss in ("perceptron", "lms"):
             if target.ndim == 1:
-                told = target[:, None] if self.task == "binary" else F.one_hot(target, raw.shape[-1])
+                told = target[:, None] if self.task == "binary" else one_hot(target, raw.shape[-1])
             else:
                 told = target
             if self.loss == "lms":
@@ -130,6 +129,11 @@ class Supervised(nn.Module):
         if self.loss == "huber":
             return losses.huber(raw, target, self.huber_delta)
         return losses.squared(raw, target)
+
+
+def one_hot(target: Tensor, classes: int) -> Tensor:
+    """(N,) → (N, K) of True and False; PyTorch's own looks at values, which does not lift."""
+    return target[:, None] == torch.arange(classes, device=target.device)
 
 
 def flattened(output: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -408,3 +408,14 @@ def test_epochs_are_whole_permutations_of_a_members_own_rows() -> None:
         seen.append(draw.rows[0].tolist())
         cohort.end_epoch(draw)
     assert seen[0] != seen[1]
+
+
+@by_family
+def test_every_family_by_its_own_advice_together_and_alone(name: str) -> None:
+    """The losses, optimizers and orders that a family asks for itself."""
+    cls = FAMILIES[name]
+    target = "multiclass" if "multiclass" in cls.tasks else targets_of(cls)[0]
+    family = small(cls)
+    arena = arena_of(small_data(family, target), dtype=DOUBLE)
+    recipe = small_recipe(**cls.advice(TARGETS[target].task) | {"epochs": 1, **CALM} | steady(family))
+    check_equals_ones(four_members(family, recipe), arena, (1,))
