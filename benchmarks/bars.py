@@ -3,6 +3,9 @@
     python benchmarks/bars.py                 # all of them
     python benchmarks/bars.py scores kill     # some: imports time million odd kill scores, and of the zoo
                                               # neurons bishop sizes digits shapes adding reversal language
+                                              # transfer
+                                              # and without labels autoencoders spoiled bounds machines
+                                              # flows modes gan-digits diffusion-digits diffused
     python benchmarks/bars.py scores --seeds 5
 
 Exit status 1 if a bar is missed. Install the package first. Heavy: about an hour and a half in all on two
@@ -29,7 +32,10 @@ from typing import Any
 from classics import bishop, neurons, sizes
 from learning import Bar, Bars
 from pictures import digits, shapes
+from samples import diffused, diffusion_digits, gan_digits, modes
 from steps import adding, language, reversal
+from transfer import transfer
+from unlabelled import autoencoders, bounds, flows, machines, spoiled
 
 COTERIE = [sys.executable, "-m", "coterie"]
 
@@ -252,8 +258,18 @@ BARS: dict[str, Bars] = {
     "adding": adding,
     "reversal": reversal,
     "language": language,
+    "transfer": transfer,
+    "autoencoders": autoencoders,
+    "spoiled": spoiled,
+    "bounds": bounds,
+    "machines": machines,
+    "flows": flows,
+    "modes": modes,
+    "gan-digits": gan_digits,
+    "diffusion-digits": diffusion_digits,
+    "diffused": diffused,
 }
-SEEDS = {"scores": 20}  # of the others 5
+SEEDS = {"scores": 20, "transfer": 10}  # of the others 5
 
 
 def main() -> int:
@@ -261,7 +277,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("bars", nargs="*", metavar="BAR", help=", ".join(BARS))
-    parser.add_argument("--seeds", type=int, help="default: 20 for scores, 5 elsewhere")
+    parser.add_argument("--seeds", type=int, help="default: 20 for scores, 10 for transfer, else 5")
     options = parser.parse_args()
     missed = 0
     for name in options.bars or BARS:

@@ -23,7 +23,8 @@ from coterie.data.infer import infer_schema
 from coterie.data.read import read
 from coterie.data.roles import assign_roles
 from coterie.models.mlp import MLP
-from coterie.training.cohort import Arena, Cohort
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort
 from coterie.training.plan import Candidate, CohortPlan, Member, member_key
 from coterie.training.recipe import Recipe
 

@@ -8,14 +8,21 @@ gains by it.
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import coterie  # noqa: F401  (before PyTorch: it says how PyTorch's threads wait for each other)
 
 Bar = tuple[str, float, str, float]  # what, figure, "≥", "≤" or "" for a figure without a bar, bar
 Bars = Callable[[int, Path], Iterator[Bar]]  # of how many seeds, and a folder to work in
+CORES = 2
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,13 @@ def learned(
     seeds: int,
     fix: dict[str, Any] | None = None,
     quiet: bool = False,
+    earlier: Any = None,
     **asked: Any,
 ) -> Learned:
     """The family's defaults, but for `fix`, trained with each seed on its own split.
 
-    asked: other options of `coterie.fit` by name; with more folds than one there is a member for each.
+    earlier: a model whose weights to start from, member by member in turn, as `--init` does; asked: other
+    options of `coterie.fit` by name; with more folds than one there is a member for each.
     """
     import torch
 
@@ -47,10 +56,11 @@ def learned(
     from coterie.models.shape import Shape
     from coterie.study.fitted import assemble
     from coterie.study.fitting import Trained
-    from coterie.study.planning import candidates_of, costs_of, room_for
-    from coterie.study.problem import pose
+    from coterie.study.initial import of_model, posed
+    from coterie.study.planning import costs_of, room_for
     from coterie.study.question import Question
-    from coterie.training.cohort import Arena, Cohort
+    from coterie.training.arena import Arena
+    from coterie.training.cohort import Cohort
     from coterie.training.loop import train
     from coterie.training.plan import CohortPlan, Member, member_key
 
@@ -58,20 +68,22 @@ def learned(
     table = read(data)
     options = {"models": (family,), "candidates": 1, "folds": 1, "fix": fix or {}, **asked}
     question = Question(table.source, **options)
-    problems = [pose(dataclasses.replace(question, seed=seed), table) for seed in range(seeds)]
-    problem = problems[0]
-    (candidate,) = candidates_of(question, problem)
+    initial = None if earlier is None else of_model(earlier, "an earlier model")
+    all_posed = [posed(dataclasses.replace(question, seed=s), table, None, initial) for s in range(seeds)]
+    problems = [one.problem for one in all_posed]
+    problem, (candidate,) = problems[0], all_posed[0].candidates
     cost = costs_of((candidate,), problem)[0]
     room = room_for(candidate, cost, Shape.of(problem.schema))
     parts = [p.folds or ((p.development, p.development[:0]),) for p in problems]
-    arena = Arena.of(problem.dataset, tuple(fold for part in parts for fold in part), torch.device("cpu"))
+    folds = tuple(fold for part in parts for fold in part)
+    arena = Arena.of(problem.dataset, folds, torch.device("cpu"), start=all_posed[0].start)
     metric = default_metric(problem.roles.target.task)
-    members = []
+    members: list[Member] = []
     for seed, part in enumerate(parts):
         members += [
             Member(candidate, len(members) + i, seed, member_key(seed, i, 0)) for i in range(len(part))
         ]
-    done = []
+    done: list[Trained] = []
     for first in range(0, len(members), room):
         cohort = Cohort(CohortPlan(len(done), tuple(members[first : first + room])), arena)
         for _ in train(cohort, metric.function, metric.maximise):
@@ -90,6 +102,21 @@ def learned(
     of_seed = [[p for p, m in enumerate(model.members) if m["seed"] == s] for s in range(seeds)]
     tests = [table.frame[p.dataset.rows[p.test]] for p in problems]
     return Learned(problem, model, [model.subset(places) for places in of_seed], tests)
+
+
+def side_by_side(make: Callable[..., Made], cases: Sequence[tuple[Any, ...]]) -> Iterator[Made]:
+    """make(*case) of each case, in order: as many processes as there are cores, of one thread each.
+
+    To networks as small as these a second thread is of next to no use. make: a function of a module.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(CORES, len(cases)), context, _one_thread) as pool:
+        for made in [pool.submit(make, *case) for case in cases]:
+            yield made.result()
+
+
+def _one_thread() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"  # PyTorch is not imported yet
 
 
 def spread(values: list[float]) -> str:

@@ -30,7 +30,8 @@ from coterie.models.shape import Shape
 from coterie.study.planning import ROOM, candidates_of, costs_of
 from coterie.study.problem import Problem, pose
 from coterie.study.question import Question
-from coterie.training.cohort import Arena, Cohort
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort
 from coterie.training.plan import Candidate, CohortPlan, Member, member_key
 
 MEMBERS = 20

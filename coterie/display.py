@@ -92,11 +92,14 @@ class Lines:
         elif isinstance(event, Phase) and event.name != self._phase:
             self._phase = event.name
             self.say(PHASES.get(event.name, event.name))
-        elif isinstance(event, StepEnd | EpochEnd) and now - self._spoke >= max(
-            EVERY, (now - self._start) / 50
-        ):
+        elif isinstance(event, Phase) and event.detail and event.name == "reading" and self._due(now):
+            self.say(self.progress.now())
+        elif isinstance(event, StepEnd | EpochEnd) and self._due(now):
             parts = (self.progress.place(), self.progress.members(), self.progress.score())
             self.say("; ".join(part for part in (*parts, self.progress.time_left(now)) if part))
+
+    def _due(self, now: float) -> bool:
+        return now - self._spoke >= max(EVERY, (now - self._start) / 50)
 
     def say(self, line: str) -> None:
         self._spoke = self.clock()

@@ -19,7 +19,8 @@ class CoterieError(ValueError):
         self.rule, self.given, self.fix = rule, given, fix
         parts = [rule]
         if given is not None:
-            parts.append(f"Given: {given}.")
+            said = str(given)
+            parts.append(f"Given: {said}" + ("" if said.endswith((".", "?", "!", "…")) else "."))
         if fix:
             parts.append(fix)
         super().__init__(" ".join(parts))

@@ -24,19 +24,20 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 from torch.func import functional_call
 
+from coterie import making
 from coterie.data.arrange import Arrangement, arrange
 from coterie.data.checks import outside_warnings
 from coterie.data.dataset import Dataset
-from coterie.data.encode import encode
+from coterie.data.later import encode_later
 from coterie.data.read import read
 from coterie.data.schema import Schema, Target
 from coterie.data.table import Table
-from coterie.data.tokens import Tokenizer
 from coterie.errors import CoterieError, ModelError, SpecError
-from coterie.models.answers import answer_table, decided
+from coterie.models.answers import answer_table, beside_names, decided
 from coterie.models.catalogue import FAMILIES
 from coterie.models.coefficients import coefficients
 from coterie.models.family import Family
+from coterie.models.layers import Keyed
 from coterie.models.shape import Shape
 from coterie.spec import read as read_value
 from coterie.training.cost import cost_of
@@ -103,11 +104,16 @@ class Model:
 
     # ---- predicting ------------------------------------------------------------------------------------
 
-    def dataset(self, data: Any, with_target: bool = False) -> Dataset:
-        """Rows as tensors by the model's schema; data is what `coterie.fit` takes. No target is needed."""
+    def dataset(self, data: Any, with_target: bool = False, skip_bad: bool = False) -> Dataset:
+        """Rows as tensors by the model's schema; data is what `coterie.fit` takes. No target is needed.
+
+        Whatever takes data takes such a dataset, too, and reads it no second time. skip_bad: leave out rows
+        whose image files cannot be read; `rows` says which are left, and `warnings` how many are not.
+        """
         if isinstance(data, Dataset):
             return data
-        return encode(self.table(data, with_target), self.schema, with_target=with_target)
+        table = self.table(data, with_target)
+        return encode_later(table, self.schema, with_target=with_target, skip_bad=skip_bad)
 
     def table(self, data: Any, with_target: bool) -> Table:
         """A table of examples: where the model learned from a table of steps, arranged as that was."""
@@ -115,78 +121,98 @@ class Model:
         known = self.about.get("arrangement")
         return table if known is None else arrange(table, Arrangement.from_dict(known), with_target)
 
-    def member_output(self, data: Any) -> Tensor:
+    def member_output(self, data: Any, rows: np.ndarray | None = None) -> Tensor:
         """What each member says: (M, N, K) probabilities or values; (M, N, T, K) where steps answer.
+
+        rows: of these rows alone.
 
         Of a text to be written: how probable each true token was, and whether it would have been said; the
         data must have that text.
         """
         dataset = self.dataset(data, with_target=self.task == "text")
-        if not len(dataset):
+        if not len(dataset if rows is None else rows):
             return self.flat.new_zeros(len(self.flat), 0, self.target.outputs)
-        rows = torch.arange(len(dataset))
-        return outputs(self._step, self.flat, self.buffers, rows, self._inputs(dataset))
+        at = torch.arange(len(dataset)) if rows is None else torch.from_numpy(np.asarray(rows))
+        return outputs(self._step, self.flat, self.buffers, at, self.inputs(dataset))
 
-    def output(self, data: Any) -> Tensor:
-        """The members' average: (N, K) probabilities or values."""
-        return self.member_output(data).double().mean(0)
+    def output(self, data: Any, rows: np.ndarray | None = None) -> Tensor:
+        """The members' average: (N, K) probabilities or values; rows: of these rows alone."""
+        return self.member_output(data, rows).double().mean(0)
 
-    def predict_proba(self, data: Any) -> np.ndarray:
-        """(N, K) probabilities, columns as in `classes`; `ModelError` for values and texts."""
-        if self.task in ("regression", "text"):
-            raise ModelError(
-                "Probabilities are for classes.",
-                given=f"a model of {'texts' if self.task == 'text' else 'values'}",
-                fix="Use predict.",
-            )
-        return self.output(data).numpy()
+    def predict_proba(self, data: Any, *, skip_bad: bool = False) -> np.ndarray:
+        """(N, K) probabilities, columns as in `classes`; `ModelError` for values and texts.
 
-    def predict(self, data: Any) -> np.ndarray:
+        skip_bad: as in `predict`.
+        """
+        if self.task in ("regression", "text", "unsupervised"):
+            what = {"regression": "values", "text": "texts", "unsupervised": "rows without a target"}
+            raise ModelError("Probabilities are for classes.", given=f"a model of {what[self.task]}")
+        return self.output(self.dataset(data, skip_bad=skip_bad)).numpy()
+
+    def predict(self, data: Any, *, skip_bad: bool = False) -> np.ndarray:
         """(N,) labels in the user's own type, values, texts; (N, K) for several labels (0 or 1) or targets.
 
-        With a T behind N where every step has an answer.
+        With a T behind N where every step has an answer. skip_bad: leave out rows whose image files cannot be
+        read, of which there is then no answer: `dataset(data, skip_bad=True).rows` are those that are left.
         """
+        dataset = self.dataset(data, skip_bad=skip_bad)
         if self.task == "text":
-            return np.array(self.write(data), dtype=object)
-        return decided(self.target, self.output(data))
+            return np.array(self.write(dataset), dtype=object)
+        if self.task == "unsupervised":
+            raise making.nothing_to_predict(self)
+        return decided(self.target, self.output(dataset))
 
-    def predict_table(self, data: Any, threshold: float | None = None) -> pl.DataFrame:
-        """One row for each given row: classes and probabilities, values with their interval, or texts."""
-        if self.task == "text":
-            return pl.DataFrame({"prediction": self.write(data)}, schema={"prediction": pl.String})
-        dataset = self.dataset(data)
+    def predict_table(
+        self, data: Any, threshold: float | None = None, *, skip_bad: bool = False
+    ) -> pl.DataFrame:
+        """One row for each given row: classes and probabilities, values with their interval, or texts;
+        where nothing was to be predicted how well the row is done, by every measure that the family has.
+
+        Image files stand before it by their names. skip_bad: leave out rows whose image files cannot be
+        read; each row's number in the given table, from 0, then stands first.
+        """
+        dataset = self.dataset(data, skip_bad=skip_bad)
         known = self.about.get("intervals") or {}
-        return answer_table(
-            self.target,
-            self.output(dataset),
-            length=dataset.inputs.get("length"),
-            half_width=known.get("half_width"),
-            threshold=threshold,
-        )
-
-    def write(
-        self, data: Any = None, *, begin: str = "", longest: int = 0, temperature: float = 0.0, seed: int = 0
-    ) -> list[str]:
-        """Texts of the first member's own, one for each row of data.
-
-        data: what there is to read; a model that only goes on from a text takes none, and begins with
-        `begin`. longest: tokens at most (default: as many as the longest it has learned from). temperature: 0
-        takes the most probable token each time; else tokens are drawn, 1 being as they were learned.
-        """
-        if self.task != "text":
-            raise ModelError("Only a model that learned to write can write.", given=f"a model of {self.task}")
-        tokenizer = Tokenizer.from_text(self.target.coding)
-        how = {"temperature": temperature, "generator": torch.Generator().manual_seed(seed)}
-        if self.schema.features:
-            inputs = self._inputs(self.dataset(data))
+        if self.task == "text":
+            answers = pl.DataFrame({"prediction": self.write(dataset)}, schema={"prediction": pl.String})
+        elif self.task == "unsupervised":
+            answers = making.measures(self, dataset)
         else:
-            begun = tokenizer.encode([begin], None)[0][:-1]
-            rows = 1 if data is None else len(data if isinstance(data, Dataset) else read(data).frame)
-            inputs = {"answer": torch.tensor([begun] * rows), "numeric": self.flat.new_zeros(rows, 0)}
-            inputs["category"] = torch.zeros(rows, 0, dtype=torch.int64)
-            how |= {"longest": longest, "ends": not longest}
-        said = self._call("write", inputs, 0, **how)
-        return [tokenizer.decode(ids) for ids in said.tolist()]
+            answers = answer_table(
+                self.target,
+                self.output(dataset),
+                length=dataset.inputs.get("length"),
+                half_width=known.get("half_width"),
+                threshold=threshold,
+            )
+        return beside_names(answers, dataset.names)
+
+    # ---- making ----------------------------------------------------------------------------------------
+
+    def write(self, data: Any = None, **how: Any) -> list[str]:
+        """Texts of the first member's own, one for each row of data: see `making.write`."""
+        return making.write(self, data, **how)
+
+    def generate(self, prompt: str = "", length: int = 0, temperature: float = 1.0, **how: Any) -> str:
+        """One text that goes on from a prompt, of `length` tokens: see `making.write`."""
+        (text,) = making.write(self, begin=prompt, longest=length, temperature=temperature, **how)
+        return text
+
+    def reconstruct(self, data: Any) -> making.Made:
+        """The rows as they come back from their codes: images as an array (N, C, H, W), others as a table."""
+        return making.reconstruct(self, data)
+
+    def decode(self, codes: Any) -> making.Made:
+        """The rows of codes (N, K), as `reconstruct` gives them."""
+        return making.decode(self, codes)
+
+    def sample(self, n: int = 1, *, label: Any = None, seed: int = 0) -> making.Made:
+        """n rows of the model's own; label: of this class, where it was told classes."""
+        return making.sample(self, n, label=label, seed=seed)
+
+    def score_samples(self, data: Any) -> np.ndarray:
+        """(N,) the logarithm of each row's density, in the unit of the data, or of its probability; nats."""
+        return making.score_samples(self, data)
 
     def encode(self, data: Any, member: int = 0) -> np.ndarray:
         """(N, D) what the last layer is given: features to use elsewhere.
@@ -194,8 +220,12 @@ class Model:
         Of one member, since each has found features of its own; of all steps, (N, T, D), where each answers.
         Of a text to be written, of the tokens of the text that the data have.
         """
-        inputs = self._inputs(self.dataset(data, with_target=self.task == "text"))
-        return self._call("features", inputs, member).numpy()
+        inputs = self.inputs(self.dataset(data, with_target=self.task == "text"))
+        if not len(inputs["numeric"]):
+            return self.call("features", inputs, member).numpy()
+        at = torch.arange(len(inputs["numeric"]))
+        one = {name: buffer[[member]] for name, buffer in self.buffers.items()}
+        return outputs(self._step, self.flat[[member]], one, at, inputs, "features")[0].numpy()
 
     def attention(self, data: Any) -> np.ndarray:
         """(N, T, S): how much each token of a given answer looked at each step of what was read."""
@@ -204,27 +234,35 @@ class Model:
                 "Attention is of a model that writes a text from what it reads.",
                 given=f"a model of the family {self.family.name}",
             )
-        inputs = self._inputs(self.dataset(data, with_target=True))
-        return self._call("attention", inputs, 0).numpy()
+        inputs = self.inputs(self.dataset(data, with_target=True))
+        return self.call("attention", inputs, 0).numpy()
 
     def coefficients(self) -> pl.DataFrame:
         """The weights of a model that is linear in them, in the units of the data: see `coefficients.py`."""
         return coefficients(self.family, self.schema, self.layout.views(self.flat), self.buffers)
 
-    def warnings(self, data: Any) -> list[str]:
-        """What of the data is unlike what the model was trained on."""
-        return outside_warnings(self.schema, self.dataset(data))
+    def warnings(self, data: Any, *, skip_bad: bool = False) -> list[str]:
+        """What of the data is left out, cut off, or unlike what the model was trained on."""
+        dataset = self.dataset(data, skip_bad=skip_bad)
+        return [*dataset.notes, *outside_warnings(self.schema, dataset)]
 
-    def _inputs(self, dataset: Dataset) -> dict[str, Tensor]:
+    def inputs(self, dataset: Dataset) -> dict[str, Tensor]:
+        """The inputs of a dataset, in the precision of the weights."""
         return {n: t.to(self.flat.dtype) if t.is_floating_point() else t for n, t in dataset.inputs.items()}
 
-    def _call(self, method: str, inputs: dict[str, Tensor], member: int, **how: Any) -> Any:
+    def call(self, method: str, inputs: dict[str, Tensor], member: int, **how: Any) -> Any:
         """A method of one member's network."""
-        network = _skeleton(self.family, self.schema).eval()
+        network = self.skeleton().eval()
         tensors = {NETWORK + n: t[member] for n, t in self.layout.views(self.flat).items()}
         tensors |= {n: b[member] for n, b in self.buffers.items()}
+        key = torch.zeros((), dtype=torch.int64)
+        tensors |= {f"{NETWORK}{n}.key": key for n, m in network.named_modules() if isinstance(m, Keyed)}
         with torch.no_grad():
             return functional_call(View(network, method), tensors, (inputs,), how, tie_weights=False)
+
+    def skeleton(self) -> Any:
+        """A network of this structure without numbers, on PyTorch's meta device."""
+        return _skeleton(self.family, self.schema)
 
     # ---- on disk ---------------------------------------------------------------------------------------
 
@@ -243,7 +281,7 @@ class Model:
             "about": self.about,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
-        config["checksum"] = _checksum(config)
+        config["checksum"] = checksum(config)
         (folder / WEIGHTS).write_bytes(weights)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False), encoding="utf-8")
         if card is not None:
@@ -334,7 +372,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
             given=f"format {config.get('format')} in '{folder}'; this is {FORMAT}",
             fix="Upgrade coterie.",
         )
-    if config.get("checksum") != _checksum(config):
+    if config.get("checksum") != checksum(config):
         raise _spoilt(folder / CONFIG, "contents that do not match their checksum: changed by hand")
     return config
 
@@ -346,8 +384,9 @@ def _read_bytes(path: Path) -> bytes:
         raise _spoilt(path, f"a file that cannot be read ({error.strerror})") from error
 
 
-def _checksum(config: dict[str, Any]) -> str:
-    rest = {name: value for name, value in config.items() if name != "checksum"}
+def checksum(facts: dict[str, Any]) -> str:
+    """Of JSON-able facts, but for the checksum among them: what was changed by hand is known by it."""
+    rest = {name: value for name, value in facts.items() if name != "checksum"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 

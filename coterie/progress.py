@@ -160,7 +160,7 @@ class Progress:
     def now(self) -> str:
         """The phase, in words."""
         words = PHASES.get(self.phase, self.phase)
-        return f"{words}: {self.detail}" if self.detail and self.phase == "baselines" else words
+        return f"{words}: {self.detail}" if self.detail and self.phase in ("baselines", "reading") else words
 
     def place(self) -> str:
         """Which cohort and epoch."""

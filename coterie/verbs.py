@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from coterie import spec
 from coterie.data.read import read
@@ -16,13 +18,17 @@ from coterie.model import CONFIG, Model
 from coterie.models.catalogue import FAMILIES, family_named
 from coterie.models.family import Family
 from coterie.study.folder import ASKED, MODEL, Folder
-from coterie.study.initial import open_initial
+from coterie.study.initial import Initial, open_initial
 from coterie.study.inspection import Inspection, look
 from coterie.study.question import Question
 from coterie.study.study import Study
 from coterie.training.recipe import Recipe
 
 Names = str | Sequence[str] | None
+Start = str | os.PathLike[str] | Study | Model
+P = ParamSpec("P")
+R = TypeVar("R")
+ELSEWHERE = ("source", "target", "test", "init")  # of a question's options, what is not taken as it is given
 
 
 def fit(
@@ -65,7 +71,7 @@ def fit(
     sequence: str | None = None,
     horizon: int = 0,
     window: int = 0,
-    init: str | os.PathLike[str] | Study | Model | None = None,
+    init: Start | None = None,
     run: bool = True,
 ) -> Study:
     """Trains every candidate on every fold and seed together, chooses, assesses, and leaves a study's folder.
@@ -93,44 +99,13 @@ def fit(
     >>> study = ct.fit("iris", out="runs/flowers", candidates=4)  # doctest: +SKIP
     >>> study.facts["verdict"]  # doctest: +SKIP
     """
+    given = locals()
     study = prepare(
         data,
         target,
         test=test,
         out=out,
-        options={
-            "models": _names(models),
-            "fix": dict(fix or {}) | _short(epochs=epochs, batch_size=batch_size, patience=patience),
-            "grid": {name: tuple(values) for name, values in (grid or {}).items()},
-            "test_size": test_size,
-            "folds": folds,
-            "seeds": seeds,
-            "seed": seed,
-            "candidates": candidates,
-            "metric": metric,
-            "weight": weight,
-            "group": group,
-            "time": time,
-            "ignore": _names(ignore),
-            "kinds": dict(kinds or {}),
-            "task": task,
-            "positive": None if positive is None else str(positive),
-            "prefer": prefer,
-            "refit": refit,
-            "by": _names(by),
-            "rows": rows,
-            "time_limit": time_limit,
-            "device": device,
-            "image_size": image_size,
-            "fit_image": fit_image,
-            "skip_bad": skip_bad,
-            "tokenizer": tokenizer,
-            "vocabulary": vocabulary,
-            "longest": longest,
-            "sequence": sequence,
-            "horizon": horizon,
-            "window": window,
-        },
+        options=_options(given),
         init=init,
     )
     return study.run() if run else study
@@ -143,13 +118,12 @@ def prepare(
     test: Any,
     out: str | os.PathLike[str] | None,
     options: dict[str, Any],
-    init: str | os.PathLike[str] | Study | Model | None = None,
+    init: Start | None = None,
 ) -> Study:
     """A study that is begun but not trained: follow its `events()`. options: as in `Question`."""
     initial = None
     if init is not None:
-        initial = open_initial(init.folder if isinstance(init, Study) else init)
-        options = options | ({} if isinstance(init, Model) else {"init": initial.source})
+        initial, options = _initial(init, options)
     table = read(data)
     test_table = None if test is None else read(test)
     question = Question(
@@ -182,18 +156,39 @@ def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None
     return Study.begin(question, table, test, out)
 
 
-def inspect(
-    data: Any,
-    target: Names = None,
-    *,
-    test: Any = None,
-    options: Mapping[str, Any] | None = None,
-) -> Inspection:
-    """What would be trained on, and what looks wrong; trains nothing. options: as in `fit`, by name."""
-    table = read(data)
-    test_table = None if test is None else read(test)
-    question = Question(source=table.source, target=_names(target), **dict(options or {}))
-    return look(question, table, test_table)
+def _asked_as(verb: Callable[P, Study]) -> Callable[[Callable[[Mapping[str, Any]], R]], Callable[P, R]]:
+    """Gives a verb the arguments of another, for people, editors and type checkers; it gets them by name."""
+
+    def asked_so(own: Callable[[Mapping[str, Any]], R]) -> Callable[P, R]:
+        @functools.wraps(own)
+        def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+            bound = takes.bind(*args, **kwargs)
+            bound.apply_defaults()
+            return own(bound.arguments)
+
+        takes = signature(verb)
+        answer = signature(own).return_annotation
+        asked.__signature__ = takes.replace(return_annotation=answer)  # type: ignore[attr-defined]
+        return asked
+
+    return asked_so
+
+
+@_asked_as(fit)
+def inspect(given: Mapping[str, Any]) -> Inspection:
+    """What would be trained on, and what looks wrong; trains nothing, and writes nothing.
+
+    It takes what `fit` takes. What only says how training runs (out, run, time_limit, …) changes nothing.
+
+    >>> print(ct.inspect("iris", folds=3))  # doctest: +SKIP
+    """
+    options, initial = _options(given), None
+    if given["init"] is not None:
+        initial, options = _initial(given["init"], options)
+    table = read(given["data"])
+    test = None if given["test"] is None else read(given["test"])
+    question = Question(source=table.source, target=_names(given["target"]), **options)
+    return look(question, table, test, initial)
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -261,11 +256,28 @@ def _recipe_of(family: type[Family]) -> list[dict[str, Any]]:
     return declared
 
 
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `fit` as a question has them."""
+    options = {f.name: given[f.name] for f in dataclasses.fields(Question) if f.name not in ELSEWHERE}
+    short = {name: given[name] for name in ("epochs", "batch_size", "patience") if given[name] is not None}
+    return options | {
+        "models": _names(given["models"]),
+        "ignore": _names(given["ignore"]),
+        "by": _names(given["by"]),
+        "fix": dict(given["fix"] or {}) | short,
+        "grid": {name: tuple(values) for name, values in (given["grid"] or {}).items()},
+        "kinds": dict(given["kinds"] or {}),
+        "positive": None if given["positive"] is None else str(given["positive"]),
+    }
+
+
+def _initial(init: Start, options: dict[str, Any]) -> tuple[Initial, dict[str, Any]]:
+    """What training starts from, and the options with its place, if it has one."""
+    initial = open_initial(init.folder if isinstance(init, Study) else init)
+    return initial, options if isinstance(init, Model) else {**options, "init": initial.source}
+
+
 def _names(names: Names) -> tuple[str, ...]:
     if names is None:
         return ()
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _short(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -17,10 +17,13 @@ from torch import Tensor
 from coterie import spec
 from coterie.data.dataset import Dataset
 from coterie.data.schema import Column, Schema, Target
+from coterie.metrics.unsupervised import MEASURES
 from coterie.models.augmentation import ImageAugmentation, SequenceAugmentation
-from coterie.models.catalogue import FAMILIES
+from coterie.models.catalogue import FAMILIES as ZOO
+from coterie.models.coders import Coders
 from coterie.models.family import Family
-from coterie.training.cohort import Arena, Cohort
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort
 from coterie.training.events import EpochEnd, Event, Retire, StepEnd
 from coterie.training.loop import train
 from coterie.training.outputs import outputs
@@ -28,6 +31,8 @@ from coterie.training.plan import Candidate, CohortPlan, Member, member_key
 from coterie.training.recipe import Recipe
 
 CPU = torch.device("cpu")
+# agents play instead of reading rows: what they owe is tested in tests/models/test_agents.py
+FAMILIES = {name: family for name, family in ZOO.items() if "episode" not in family.reads}
 TARGETS = {
     "binary": Target(("y",), "binary", ("no", "yes")),
     "multiclass": Target(("y",), "multiclass", ("a", "b", "c")),
@@ -35,6 +40,7 @@ TARGETS = {
     "regression": Target(("y",), "regression"),
     "two targets": Target(("y", "z"), "regression"),
     "text": Target(("y",), "text", each_step=True, shape=(0, 0)),  # of writers alone
+    "unsupervised": Target(("y",), "unsupervised", ("a", "b", "c")),
 }
 IMAGE, STEPS, WORDS = (1, 9, 6), 6, 12
 # what makes a family small; widths are narrowed anyway
@@ -58,6 +64,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm": {"hidden": 5},
     "gru": {"hidden": 5},
     "bag": {"embedding": 7},
+    "autoencoder": {"codes": 3},
+    "linear_autoencoder": {"codes": 3},
+    "denoising_autoencoder": {"codes": 5},
+    "sparse_autoencoder": {"codes": 7},
+    "vae": {"codes": 3},
+    "rbm": {"units": 5, "chains": 7, "steps": 2},
+    "dbn": {"greedy": 1},
+    "flow": {"layers": 2},
+    "kmeans": {"centers": 3},
+    "gan": {"codes": 3},
+    "wgan": {"codes": 3},
+    "diffusion": {"width": 8, "depth": 2, "channels": (4, 8), "steps": 20, "sampling_steps": 5},
 }
 CORE = ("perceptron", "linear", "mlp", "tabm", "cnn", "lstm", "bert", "seq2seq")  # one of each kind
 ROWS = 60
@@ -98,16 +116,21 @@ def small_table(target: str, rows: int = ROWS) -> Dataset:
         "multilabel": (values > 0).float(),
         "regression": values[:, :1] * 40 + 300,
         "two targets": values * torch.tensor([40.0, 0.01]),
+        "unsupervised": (values[:, 0] > -1).long() + (values[:, 0] > 0.5),
     }[target]
     weight = 0.5 + torch.rand(rows, generator=g)
     schema = Schema.of(columns, TARGETS[target])
-    return Dataset(schema, {"numeric": numeric, "category": category}, y, weight, np.arange(rows))
+    inputs = {"numeric": numeric, "category": category}
+    if target == "unsupervised":
+        inputs |= {"label": y, "place": torch.arange(rows)}
+    return Dataset(schema, inputs, y, weight, np.arange(rows))
 
 
 def small_data(family: Family, target: str) -> Dataset:
     """The table, and beside it what the family reads: images, ragged sequences, texts, or a text to write."""
     dataset = small_table("binary" if target == "text" else target)
     kind, g = family.reads[0], torch.Generator().manual_seed(7)
+    kind = "text" if target == "unsupervised" and "text" in family.reads else kind
     if kind == "table":
         return dataset
     rows, y = len(dataset), dataset.target
@@ -185,6 +208,8 @@ def variants(cls: type[Family]) -> dict[str, Family]:
         shared |= {*spec.hypers(ImageAugmentation), *spec.hypers(SequenceAugmentation)}
     if cls.name not in ("linear", "mlp"):  # so are the columns
         shared |= {"impute", "categories"}
+    if cls.name not in ("autoencoder", "gan"):  # and encoders and decoders
+        shared |= {*spec.hypers(Coders), "scaling"} if issubclass(cls, Coders) else set()
     for name, hyper in spec.hypers(cls).items():
         if name in shared:
             continue
@@ -271,7 +296,14 @@ def cohort_of(members: Sequence[Member], arena: Arena) -> Cohort:
 
 
 def distance(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """A smooth score for any task, less being better: weighted mean square of output − truth."""
+    """A smooth score for any task, less being better: weighted mean square of output − truth.
+
+    Without labels the sum of what there is of a row, its sample's distance from it among that.
+    """
+    if output.shape[-1] >= len(MEASURES) and output[..., : len(MEASURES)].isnan().any():
+        said, (made, real) = output[..., : len(MEASURES)], output[..., len(MEASURES) :].chunk(2, -1)
+        square = said.nan_to_num(0.0).sum(-1) + (made - real).square().sum(-1)
+        return (torch.where(weight > 0, square, 0.0) * weight).sum(-1) / weight.sum(-1)
     if not target.is_floating_point():
         target = torch.nn.functional.one_hot(target, output.shape[-1]).to(output.dtype)
     square = (output - target).square().mean(-1)

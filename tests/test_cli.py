@@ -18,6 +18,7 @@ import coterie
 from coterie.cli import main
 from coterie.cli.options import build, parse
 from coterie.cli.summary import HEIGHT, WIDTH, summary_lines
+from coterie.cli.tables import show_evaluation
 from coterie.cli.values import duration, names, plain, printable
 from coterie.cli.words import DATA, VERBS
 from coterie.cli.writing import WRITERS, write, writer
@@ -68,8 +69,8 @@ class FakeStudy:
         self.asked["report"] = (path, rows)
         return Path(path or "runs/toy-1/report.html")
 
-    def evaluate(self, data, by):
-        self.asked["evaluate"] = (data, by)
+    def evaluate(self, data, by, skip_bad):
+        self.asked["evaluate"] = (data, by, skip_bad)
         scores = {"roc_auc": {"value": 0.91, "low": 0.85, "high": float("nan")}}
         return {
             "source": data,
@@ -444,8 +445,8 @@ def test_a_full_disk_behind_stdout_is_an_error():
 class FakeModel:
     task = "binary"
 
-    def dataset(self, data):
-        return [data] * 3
+    def dataset(self, data, skip_bad):
+        return [data] * (2 if skip_bad else 3)
 
     def warnings(self, dataset):
         return ["2 values of 'age' lie far outside."]
@@ -465,6 +466,9 @@ def test_predict_prints_csv_and_warns_beside_it(model, capsys):
     assert (status, out) == (0, "prediction,p\nno,0.1\né,0.3\né,0.9\n")
     assert err == "warning: 2 values of 'age' lie far outside.\n"
     assert run("predict runs/a new.csv --quiet", capsys)[2] == ""
+    assert run("predict runs/a new.csv --skip-bad -o /dev/null", capsys)[2].endswith(
+        "2 predictions are in /dev/null\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -529,12 +533,26 @@ def test_report_names_the_page(verbs, capsys):
 def test_evaluate_prints_scores_with_intervals(verbs, capsys):
     status, out, _ = run("evaluate runs/toy-1 later.csv --by sex,age", capsys)
     assert status == 0
-    assert verbs.study.asked["evaluate"] == ("later.csv", ("sex", "age"))
+    assert verbs.study.asked["evaluate"] == ("later.csv", ("sex", "age"), False)
     assert "ROC AUC" in out
     assert "0.91" in out
     assert "\x1b" not in out
-    facts = json.loads(run("evaluate runs/toy-1 later.csv --json", capsys)[1])
+    facts = json.loads(run("evaluate runs/toy-1 later.csv --json --skip-bad", capsys)[1])
     assert facts["scores"]["roc_auc"] == {"value": 0.91, "low": 0.85, "high": None}
+    assert verbs.study.asked["evaluate"] == ("later.csv", (), True)
+
+
+@pytest.mark.parametrize("names", [["weight"], ["weight", "waist"]])
+def test_an_evaluation_names_the_targets_of_its_intervals(names, capsys):
+    held = {"level": 0.9, "coverage": [0.91, 0.85][: len(names)]}
+    facts = {"source": "a.csv", "rows": 9, "scores": {}, "target": names, "intervals": held}
+    show_evaluation(facts, "runs/a")
+    said = capsys.readouterr().out
+    if len(names) == 1:
+        assert "91 % of the true values lie in the 90 % intervals." in said
+    else:
+        assert "91 % of the true values of weight lie in the 90 % intervals." in said
+        assert "85 % of the true values of waist lie in" in said
 
 
 def test_inspect_shows_columns_as_they_are(verbs, capsys, monkeypatch):
@@ -555,7 +573,7 @@ def test_inspect_shows_columns_as_they_are(verbs, capsys, monkeypatch):
     }  # fmt: skip
     asked = {}
 
-    def inspect(data, target, *, test, options):
+    def inspect(data, target, *, test, **options):
         asked.update(data=data, target=target, options=options)
         return types.SimpleNamespace(to_dict=lambda: facts)
 
@@ -653,7 +671,7 @@ def test_the_winner_is_told_by_what_differs_from_its_defaults():
 
 
 class FakeWriter:
-    """A model that goes on from a beginning; what it was asked for is kept."""
+    """A model that goes on from a prompt; what it was asked for is kept."""
 
     task = "text"
 
@@ -661,43 +679,44 @@ class FakeWriter:
         self.schema = types.SimpleNamespace(features=[types.SimpleNamespace(name=n) for n in features])
         self.asked, self.said = {}, said
 
-    def write(self, **asked):
+    def generate(self, prompt, **asked):
         if self.task != "text":
             raise ModelError("Only a model that learned to write can write.", given=f"a model of {self.task}")
-        self.asked = asked
-        return [self.said]
+        self.asked = {"prompt": prompt} | asked
+        return self.said
 
 
 @pytest.mark.parametrize(
     ("options", "asked"),
     [
-        ("", {"begin": "", "longest": 300, "temperature": 1.0, "seed": 0}),
+        ("", {}),
         (
-            "--begin 'Once upon' --tokens 40 --temperature 0.8 --seed 3",
-            {"begin": "Once upon", "longest": 40, "temperature": 0.8, "seed": 3},
+            "--prompt 'Once upon' --length 40 --temperature 0.8 --seed 3 --top-k 5 --top-p 0.9",
+            {"prompt": "Once upon", "length": 40, "temperature": 0.8, "seed": 3, "top_k": 5, "top_p": 0.9},
         ),
-        ("--temperature 0", {"begin": "", "longest": 300, "temperature": 0.0, "seed": 0}),
+        ("--temperature 0", {"temperature": 0.0}),
     ],
 )
-def test_write_goes_on_from_a_beginning(verbs, capsys, options, asked):
+def test_generate_goes_on_from_a_prompt(verbs, capsys, options, asked):
     model = FakeWriter()
     verbs.load = lambda folder: model
-    status, out, err = run(f"write runs/tales-1 {options}", capsys)
+    status, out, err = run(f"generate runs/tales-1 {options}", capsys)
     assert (status, err) == (0, "")
     assert out == "once\nupon �[31ma time\n"  # lines stay lines, and nothing reaches the terminal's controls
-    assert model.asked == asked
+    usual = {"prompt": "", "length": 300, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 0}
+    assert model.asked == usual | asked
 
 
-def test_write_is_for_models_that_write_of_their_own_accord(verbs, capsys):
+def test_generate_is_for_models_that_write_of_their_own_accord(verbs, capsys):
     verbs.load = lambda folder: FakeWriter("source", "age")
-    status, out, err = run("write runs/tales-1", capsys)
+    status, out, err = run("generate runs/tales-1", capsys)
     assert (status, out) == (2, "")
     assert "one that writes from source, age" in err
     assert "coterie predict" in err
     model = FakeWriter()
     model.task = "binary"
     verbs.load = lambda folder: model
-    status, out, err = run("write runs/tales-1", capsys)
+    status, out, err = run("generate runs/tales-1", capsys)
     assert (status, out) == (2, "")
     assert "a model of binary" in err
 
@@ -705,17 +724,22 @@ def test_write_is_for_models_that_write_of_their_own_accord(verbs, capsys):
 @pytest.mark.parametrize(
     "line",
     [
-        "write",
-        "write a --tokens 0",
-        "write a --tokens x",
-        "write a --temperature -1",
-        "write a --temperature nan",
-        "write a --temperature inf",
-        "write a --seed -1",
-        "write a b",
+        "generate",
+        "generate a --length 0",
+        "generate a --length x",
+        "generate a --temperature -1",
+        "generate a --temperature nan",
+        "generate a --temperature inf",
+        "generate a --seed -1",
+        "generate a --top-p 2",
+        "generate a b",
+        "sample",
+        "sample a -n 0",
+        "encode a",
+        "reconstruct a",
     ],
 )
-def test_what_write_cannot_be_asked(verbs, capsys, line):
+def test_what_generate_cannot_be_asked(verbs, capsys, line):
     verbs.load = lambda folder: FakeWriter()
     status, out, err = run(line, capsys)
     assert (status, out) == (2, "")
@@ -725,7 +749,7 @@ def test_what_write_cannot_be_asked(verbs, capsys, line):
 
 def test_an_empty_text_is_an_empty_line(verbs, capsys):
     verbs.load = lambda folder: FakeWriter(said="")
-    assert run("write runs/tales-1", capsys)[:2] == (0, "\n")
+    assert run("generate runs/tales-1", capsys)[:2] == (0, "\n")
 
 
 # ---- small things --------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ ORDER = (
     "models",
     "lifting",
     "training",
+    "making",
     "model",
     "report",
     "study",

@@ -13,7 +13,7 @@ import torch
 
 import coterie as ct
 from coterie.errors import DataError, ModelError
-from coterie.model import CONFIG, WEIGHTS, Model, _checksum
+from coterie.model import CONFIG, WEIGHTS, Model, checksum
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))
@@ -267,7 +267,7 @@ def test_a_config_that_was_sealed_again(copy, key, value):
     """Somebody who mends the checksum gets an error or a model, and nothing else."""
     config = json.loads((copy / CONFIG).read_text())
     config[key] = value
-    config["checksum"] = _checksum(config)
+    config["checksum"] = checksum(config)
     (copy / CONFIG).write_text(json.dumps(config))
     try:
         model = ct.load(copy)
@@ -292,12 +292,12 @@ def test_a_later_format_asks_for_an_upgrade(copy):
         ct.load(copy)
 
 
-def test_weights_of_another_model_with_the_checksum_mended(copy):
+def test_weights_of_another_model_with_thechecksum_mended(copy):
     """As far as a checksum goes they fit; as tensors they do not."""
     for weights in (b"", b"\x00" * 64, (GOLDEN / "iris_mlp" / WEIGHTS).read_bytes()):
         config = json.loads((copy / CONFIG).read_text())
         config["weights_sha256"] = hashlib.sha256(weights).hexdigest()
-        config["checksum"] = _checksum(config)
+        config["checksum"] = checksum(config)
         (copy / CONFIG).write_text(json.dumps(config))
         (copy / WEIGHTS).write_bytes(weights)
         with pytest.raises(ModelError, match="fit together"):

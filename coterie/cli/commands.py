@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from coterie.cli.making import encode, generate, reconstruct, sample
 from coterie.cli.stopping import Interrupts
 from coterie.cli.values import grouped, once, printable
 from coterie.cli.writing import print_json, write, writer
@@ -47,7 +48,7 @@ def inspect(asked: Namespace) -> int:
     data, target, test = _data(given), given.pop("target", None), given.pop("test", None)
     from coterie import verbs
 
-    facts = verbs.inspect(data, target, test=test, options=_options(given)).to_dict()
+    facts = verbs.inspect(data, target, test=test, **_options(given)).to_dict()
     if asked.json:
         print_json(facts)
     else:
@@ -67,40 +68,22 @@ def predict(asked: Namespace) -> int:
         raise SpecError(
             "A threshold is for two classes.", given=f"a model for {model.task}", fix="Leave it out."
         )
-    dataset = model.dataset(asked.data)
+    dataset = model.dataset(asked.data, skip_bad=asked.skip_bad)
     if not asked.quiet:
         for warning in model.warnings(dataset):
             _say(f"warning: {printable(warning)}")
     write(model.predict_table(dataset, threshold), out, how)
     if out not in (None, "-") and not asked.quiet:
-        _say(f"{len(dataset):,} predictions are in {out}")
-    return 0
-
-
-def write_text(asked: Namespace) -> int:
-    from coterie import verbs
-
-    model = verbs.load(asked.folder)
-    if model.task == "text" and model.schema.features:
-        raise SpecError(
-            "Only a model that learned from texts alone goes on from a beginning.",
-            given=f"one that writes from {', '.join(c.name for c in model.schema.features)}",
-            fix="Use coterie predict, which writes a text for each row.",
-        )
-    (text,) = model.write(
-        begin=getattr(asked, "begin", ""),
-        longest=getattr(asked, "tokens", 300),
-        temperature=getattr(asked, "temperature", 1.0),
-        seed=getattr(asked, "seed", 0),
-    )
-    print("\n".join(printable(line) for line in text.splitlines()))
+        what = "rows and how well they are done" if model.task == "unsupervised" else "predictions"
+        _say(f"{len(dataset):,} {what} are in {out}")
     return 0
 
 
 def evaluate(asked: Namespace) -> int:
     from coterie import verbs
 
-    facts = verbs.open_study(asked.folder).evaluate(asked.data, by=tuple(getattr(asked, "by", ())))
+    by = tuple(getattr(asked, "by", ()))
+    facts = verbs.open_study(asked.folder).evaluate(asked.data, by=by, skip_bad=asked.skip_bad)
     if asked.json:
         print_json(facts)
     else:
@@ -151,7 +134,10 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "inspect": inspect,
     "resume": resume,
     "predict": predict,
-    "write": write_text,
+    "sample": sample,
+    "encode": encode,
+    "reconstruct": reconstruct,
+    "generate": generate,
     "evaluate": evaluate,
     "report": report,
     "models": models,
@@ -168,9 +154,13 @@ def _follow(begin: Callable[[Any], Study], asked: Namespace) -> int:
     study: Study | None = None
     with Interrupts() as interrupts:
         try:
+            from coterie.data.telling import listening
             from coterie.display import display
 
-            with display(quiet=asked.quiet or asked.json) as shown:
+            with (
+                display(quiet=asked.quiet or asked.json) as shown,
+                listening(lambda said: shown.event(Phase("reading", said))),
+            ):
                 shown.event(Phase("reading"))
                 from coterie import verbs  # seconds: PyTorch comes with it
 

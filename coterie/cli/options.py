@@ -99,17 +99,6 @@ def _others(made: dict[str, Parser]) -> None:
     _quiet(resume)
     _json(resume)
 
-    said = made["write"]
-    said.add_argument("folder", help="a study's folder, or a model's")
-    said.add_argument("--begin", metavar="TEXT", help="what the text begins with")
-    said.add_argument("--tokens", type=whole(1), metavar="N", help="how many at most (default: 300)")
-    said.add_argument(
-        "--temperature",
-        type=at_least_zero,
-        metavar="T",
-        help="(default: 1) as bold as what was learned; below: safer; 0: always the most probable token",
-    )
-    said.add_argument("--seed", type=whole(0), metavar="N", help="of what is drawn (default: 0)")
     predict = made["predict"]
     predict.add_argument("folder", help="a study's folder, or a model's")
     predict.add_argument("data", help=DATA)
@@ -122,14 +111,17 @@ def _others(made: dict[str, Parser]) -> None:
         metavar="P",
         help="of two classes: call a row positive from this probability on (default: 0.5)",
     )
+    _skip_bad(predict, default=False)
     predict.add_argument("--quiet", action="store_true", default=False, help="no warnings")
 
     evaluate = made["evaluate"]
     evaluate.add_argument("folder", help="the study's folder")
     evaluate.add_argument("data", help=DATA)
     _by(evaluate)
+    _skip_bad(evaluate, default=False)
     _json(evaluate)
 
+    _makers(made)
     report = made["report"]
     report.add_argument("folder", help="the study's folder")
     report.add_argument(
@@ -142,6 +134,41 @@ def _others(made: dict[str, Parser]) -> None:
     models.add_argument("name", nargs="?", help="a family, such as mlp")
     _drawn(models)
     _json(models)
+
+
+def _makers(made: dict[str, Parser]) -> None:
+    """The verbs of what a model makes."""
+    written = ".csv, .tsv, .jsonl or .parquet; of images .png or .npy"
+    drawn = made["sample"]
+    drawn.add_argument("folder", help="a study's folder, or a model's")
+    drawn.add_argument("-n", type=whole(1), metavar="N", help="how many (default: 64)")
+    drawn.add_argument("--label", metavar="CLASS", help="of this class, where the family was told classes")
+    drawn.add_argument("--seed", type=whole(0), metavar="N", help="of what is drawn (default: 0)")
+    drawn.add_argument("-o", "--out", metavar="FILE", help=f"{written} (default: CSV to stdout)")
+    drawn.add_argument("--quiet", action="store_true", default=False, help="no word but errors")
+    for name in ("encode", "reconstruct"):
+        verb = made[name]
+        verb.add_argument("folder", help="a study's folder, or a model's")
+        verb.add_argument("data", help=DATA)
+        forms = ".csv, .tsv, .jsonl, .parquet or .npy" if name == "encode" else written
+        verb.add_argument("-o", "--out", metavar="FILE", help=f"{forms} (default: CSV to stdout)")
+        _skip_bad(verb, default=False)
+        verb.add_argument("--quiet", action="store_true", default=False, help="no warnings")
+    said = made["generate"]
+    said.add_argument("folder", help="a study's folder, or a model's")
+    said.add_argument("--prompt", metavar="TEXT", help="what the text begins with")
+    said.add_argument("--length", type=whole(1), metavar="N", help="tokens at most (default: 300)")
+    said.add_argument(
+        "--temperature",
+        type=at_least_zero,
+        metavar="T",
+        help="(default: 1) as bold as what was learned; below: safer; 0: always the most probable token",
+    )
+    said.add_argument("--top-k", type=whole(1), metavar="K", help="draw among the K most probable tokens")
+    said.add_argument(
+        "--top-p", type=probability, metavar="P", help="draw among the most probable that have this share"
+    )
+    said.add_argument("--seed", type=whole(0), metavar="N", help="of what is drawn (default: 0)")
 
 
 def _drawn(verb: Parser) -> None:
@@ -188,7 +215,7 @@ def _read(verb: Parser) -> None:
     group.add_argument(
         "--fit-image", choices=("resize", "crop", "pad"), help="how sizes are made equal (default: resize)"
     )
-    group.add_argument("--skip-bad", action="store_true", help="leave out image files that cannot be read")
+    _skip_bad(group)
     group.add_argument(
         "--tokenizer",
         choices=("words", "characters", "bytes", "bpe"),
@@ -297,6 +324,15 @@ def _run(fit: Parser) -> None:
 def _by(verb: Any) -> None:
     verb.add_argument(
         "--by", action="extend", type=names, metavar="COLUMN", help="scores for each value of a column"
+    )
+
+
+def _skip_bad(verb: Any, default: Any = argparse.SUPPRESS) -> None:
+    verb.add_argument(
+        "--skip-bad",
+        action="store_true",
+        default=default,
+        help="leave out image files that cannot be read, and say which",
     )
 
 

@@ -22,6 +22,7 @@ READ_BY = {"columns": "table", "image": "image", "steps": "sequence", "words": "
 OPTIONS = {kind: option for option, kind in READ_BY.items()}
 TYPICAL = {"columns": (8,), "image": (1, 28, 28), "steps": (100, 4), "words": (64, 1000)}
 FOR_LARGE_IMAGES = ("alexnet", "vgg", "googlenet")
+PLAYED = "CartPole-v1"
 CLASSES = 10
 MOST, FEW = 10**9, 10**6  # numbers of one row; columns, classes
 GROUPS = {
@@ -29,6 +30,8 @@ GROUPS = {
     "image": "Images",
     "sequence": "Steps: of sequences, of texts",
     "writes": "Texts to be written",
+    "rows": "Rows without a target",
+    "episode": "Episodes: agents that learn by reward",
 }
 
 
@@ -36,7 +39,8 @@ def in_groups() -> dict[str, list[dict[str, Any]]]:
     """Name, title and what is read of every family, simplest first, under headings."""
     found: dict[str, list[dict[str, Any]]] = {heading: [] for heading in GROUPS.values()}
     for name, family in FAMILIES.items():
-        kind = "writes" if _writes(family) else family.reads[0]
+        kind = "writes" if _writes(family) else "rows" if _without_target(family) else family.reads[0]
+        kind = "episode" if _acts(family) else kind
         facts = {"name": name, "title": family.title, "reads": list(family.reads)}
         found[GROUPS["sequence" if kind == "text" else kind]].append(facts)
     return {heading: families for heading, families in found.items() if families}
@@ -58,6 +62,8 @@ def structure_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise SpecError(f"The family {name} writes texts.", given="--classes", fix="Leave it out.")
         assert shape.answer is not None
         task, outputs = "text", shape.answer[1]
+    elif _without_target(cls):
+        task, outputs = "unsupervised", _few("classes", given.get("classes", 0))
     else:
         outputs = _few("classes", given.get("classes", CLASSES))
         task = "binary" if outputs == 2 else "multiclass"
@@ -66,8 +72,8 @@ def structure_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "reads": list(cls.reads),
         "learns": list(cls.tasks),
-        "input": {READ_BY[option]: list(size) for option, size in sizes.items()},
-        "answer": {"text": list(shape.answer)} if shape.answer else {"classes": outputs},
+        "input": {READ_BY[option]: list(size) for option, size in sizes.items()} or {"episode": [PLAYED]},
+        "answer": _answer(shape, task, outputs),
         "fixed": fixed,
         "lines": [dataclasses.asdict(line) for line in outline(family, shape, task, outputs)],
         "parameters": cost.parameters,
@@ -93,6 +99,21 @@ def _writes(cls: type[Family]) -> bool:
     return cls.tasks == ("text",)
 
 
+def _acts(cls: type[Family]) -> bool:
+    return cls.reads == ("episode",)
+
+
+def _without_target(cls: type[Family]) -> bool:
+    return cls.tasks == ("unsupervised",)
+
+
+def _answer(shape: Shape, task: str, outputs: int) -> dict[str, Any]:
+    """What the network puts out: a text, so many classes, or what it says of a row without a target."""
+    if task == "unsupervised":
+        return {"row": outputs}
+    return {"text": list(shape.answer)} if shape.answer else {"classes": outputs}
+
+
 def _made(cls: type[Family], fixed: Mapping[str, str]) -> Family:
     """The family with what was fixed; settings of the recipe are read too, though the drawing is the same."""
     own, recipe = spec.hypers(cls), spec.hypers(Recipe)
@@ -109,6 +130,11 @@ def _made(cls: type[Family], fixed: Mapping[str, str]) -> Family:
 def _sizes(cls: type[Family], given: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """What a row has, by option; typical of the family where nothing that it reads is given."""
     sizes = {option: _read(option, given[option]) for option in READ_BY if option in given}
+    if _acts(cls):
+        if sizes:
+            rule = f"The family {cls.name} plays: what it is given is the environment's."
+            raise SpecError(rule, given=f"--{next(iter(sizes))}", fix="Leave it out.")
+        return {}
     writes, known = _writes(cls), [OPTIONS[kind] for kind in cls.reads]
     for option in sizes:
         if option not in known and (writes or option != "columns"):
@@ -129,6 +155,8 @@ def _sizes(cls: type[Family], given: Mapping[str, Any]) -> dict[str, tuple[int, 
 
 def _shape(cls: type[Family], sizes: Mapping[str, tuple[int, ...]]) -> Shape:
     """The shape of such data; --words is of what is read, or written, or both where nothing else is given."""
+    if _acts(cls):
+        return Shape(environment=PLAYED)
     given: dict[str, Any] = dict(sizes)
     written = given.get("words", TYPICAL["words"]) if _writes(cls) else None
     alone = cls.reads == ("text",)  # a text that is written is its own continuation, not made from another

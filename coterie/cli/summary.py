@@ -30,18 +30,17 @@ Facts = Mapping[str, Any]
 def summary_lines(facts: Facts, summary: Facts) -> list[str]:
     """The lines. facts: the study's assessment; summary: the object of --json, which names the files."""
     top = [*_header(facts), "", *_paragraph(facts["verdict"], 3), "", *_winner(facts), "", *_scores(facts)]
-    end = ["", *_files(summary)]
+    end = ["", *_files(facts, summary)]
     room = HEIGHT - len(top) - len(end)
     return [*top, *_warnings(facts, room), *end]
 
 
 def _header(facts: Facts) -> list[str]:
     target = printable(listed(list(facts["target"]), 3))
+    of = f" ({_cut(target, 24)})" if target and facts["task"] != "unsupervised" else ""
     compute = facts["compute"]
     did = f"{count(compute['members'], 'member')} in {duration(compute['seconds'])}"
-    lines = [
-        _cut(f"{_cut(printable(facts['name']), 24)}: {TASKS[facts['task']]} ({_cut(target, 24)}); {did}")
-    ]
+    lines = [_cut(f"{_cut(printable(facts['name']), 24)}: {TASKS[facts['task']]}{of}; {did}")]
     return lines if facts["finished"] else [*lines, "It was stopped early: this is the best so far."]
 
 
@@ -153,15 +152,23 @@ def _warned(n: int) -> str:
     return "warning is" if n == 1 else "warnings are"
 
 
-def _files(summary: Facts) -> list[str]:
+def _files(facts: Facts, summary: Facts) -> list[str]:
     """What was written, and what to do with it. Paths are never cut: they are there to be copied."""
     from coterie.cli.commands import quoted
 
-    return [
-        f"Report:  {summary['report']}",
-        f"Model:   {summary['model']}",
-        f"Predict: coterie predict {quoted(summary['study'])} new.csv -o out.csv",
-    ]
+    folder = quoted(summary["study"])
+    use = f"Predict: coterie predict {folder} new.csv -o out.csv"
+    if facts["task"] == "unsupervised":
+        use = f"Use:     coterie {_verb(facts, folder)}"
+    return [f"Report:  {summary['report']}", f"Model:   {summary['model']}", use]
+
+
+def _verb(facts: Facts, folder: str) -> str:
+    """What a model that learned without labels is used for first: its samples, else its codes."""
+    made = (facts.get("closeup") or {}).get("made") or {}
+    if "samples" not in made:
+        return f"encode {folder} new.csv -o codes.csv"
+    return f"sample {folder} -n 64 -o samples.{'png' if 'image' in made['samples'] else 'csv'}"
 
 
 def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:

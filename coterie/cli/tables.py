@@ -96,8 +96,10 @@ def show_evaluation(facts: Facts, folder: str) -> None:
     ]
     _table(out, ["measure", "score", "95 % interval"], rows)
     held = facts.get("intervals") or {}
-    for share in held.get("coverage") or []:
-        _line(out, f"{percent(share)} of the true values lie in the {percent(held['level'])} intervals.")
+    shares = held.get("coverage") or []
+    for place, share in enumerate(shares):
+        of = f" of {facts['target'][place]}" if len(shares) > 1 else ""
+        _line(out, f"{percent(share)} of the true values{of} lie in the {percent(held['level'])} intervals.")
     groups = facts.get("subgroups") or []
     names = list(scores)[:2]
     for column in dict.fromkeys(group["column"] for group in groups):
@@ -126,10 +128,9 @@ def _cell(score: Facts | None) -> str:
 def show_zoo(groups: Mapping[str, Sequence[Facts]]) -> None:
     """The families, a line each, under headings."""
     out = console()
-    every = [family for families in groups.values() for family in families]
-    name = max(len(family["name"]) for family in every) + 2
-    title = max(len(family["title"]) for family in every) + 1
     for heading, families in groups.items():
+        name = max(len(family["name"]) for family in families) + 2
+        title = max(len(family["title"]) for family in families) + 1
         _line(out, heading, style="bold")
         for family in families:
             what = f"{family['name']:<{name}}{family['title']:<{title}}{' '.join(family['reads'])}"
@@ -180,11 +181,11 @@ def _draw(out: Console, structure: Facts) -> None:
     """The network's layers as a tree, a line each: what it is, what it puts out, its parameters."""
     given = [GIVEN[kind](*size) for kind, size in structure["input"].items()]
     answer = structure["answer"]
-    told = (
-        count(answer["classes"], "class", "classes")
-        if "classes" in answer
-        else GIVEN["text"](*answer["text"])
-    )
+    told = "learn without a target"
+    if "classes" in answer:
+        told = count(answer["classes"], "class", "classes")
+    elif "text" in answer:
+        told = GIVEN["text"](*answer["text"])
     fixed = [f"{name}={value}" for name, value in structure["fixed"].items()]
     out.print()
     alone = "text" in answer and structure["reads"] == ["text"]  # what it reads is what it writes
@@ -213,6 +214,7 @@ EXAMPLES = {
     "image": "digits-images",
     "sequence": "signals",
     "text": "texts.csv --target topic",
+    "episode": "CartPole-v1",
     "gpt": "markov-text",
     "transformer": "reversal",
     "seq2seq": "reversal",
@@ -221,6 +223,7 @@ GIVEN: dict[str, Callable[..., str]] = {
     "table": lambda n: count(n, "column"),
     "image": lambda c, h, w: f"an image of {c} × {h} × {w}",
     "sequence": lambda t, f: f"{count(t, 'step')} of {count(f, 'number')}",
+    "episode": lambda name: f"episodes of {name}",
     "text": lambda t, v: f"a text of {count(t, 'token')} out of {v:,}",
 }
 

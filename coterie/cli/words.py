@@ -8,7 +8,7 @@ DATA = (
     "CSV, TSV, Parquet, JSON Lines or Excel, packed (.gz) or not; a folder of images or texts, of MNIST's or "
     "CIFAR's files; .npy, .npz; or a bundled set: digits, breast_cancer, iris, wine, diabetes, linnerud, "
     "digits-images; and, or, xor, celsius, sine, blobs, moons, circles, spirals, shapes, signals, parity, "
-    "adding, copy, reversal, markov-text"
+    "adding, copy, reversal, markov-text, two-sources, ring, grid, bars"
 )
 
 
@@ -38,6 +38,7 @@ examples:
   coterie fit scans/ --init runs/pictures-1 --fix freeze=5
   coterie fit load.csv --time hour --target load --horizon 24
   coterie fit iris --grid lr=1e-3 --grid lr=1e-2 --grid hidden=64,64 --grid hidden=128 --models mlp
+  coterie fit digits --models vae
   coterie fit --config runs/patients-1/study.json
 
 Ctrl-C finishes the step and saves; `coterie resume runs/NAME-N` goes on from there.
@@ -63,20 +64,49 @@ examples:
     "predict": Verb(
         "FOLDER DATA [options]",
         "use a study's model on new rows",
-        "Predicts: classes and probabilities, or values and intervals, in the order of the rows.",
+        "Predicts: classes and probabilities, or values and intervals, in the order of the rows; images\n"
+        "beside the names of their files.",
         """\
 examples:
   coterie predict runs/patients-1 new.csv -o out.csv
-  coterie predict runs/patients-1 new.parquet --threshold 0.2""",
+  coterie predict runs/patients-1 new.parquet --threshold 0.2
+  coterie predict runs/pictures-1 new/ --skip-bad -o out.csv""",
     ),
-    "write": Verb(
+    "sample": Verb(
         "FOLDER [options]",
-        "let a model that learned to write go on from a beginning",
-        "Writes a text: a model of the family gpt goes on from a beginning, token by token.",
+        "rows of a model's own, from what it learned without labels",
+        "Draws rows from a model that learned without labels: a VAE, GAN, flow, diffusion, ….",
         """\
 examples:
-  coterie write runs/markov-text-1
-  coterie write runs/tales-1 --begin "Once upon" --tokens 300 --temperature 0.8 --seed 3""",
+  coterie sample runs/digits-2 -n 64 -o samples.png
+  coterie sample runs/moons-1 -n 500 --seed 3 -o points.csv""",
+    ),
+    "encode": Verb(
+        "FOLDER DATA [options]",
+        "what a model makes of rows on the way: codes, features",
+        "Encodes rows: the codes of an autoencoder, or what the last layer of a network is given.",
+        """\
+examples:
+  coterie encode runs/digits-2 new.csv -o codes.parquet
+  coterie encode runs/pictures-1 new/ -o features.npy""",
+    ),
+    "reconstruct": Verb(
+        "FOLDER DATA [options]",
+        "rows as they come back from their codes",
+        "Reconstructs rows: as they come back from the codes that a model makes of them.",
+        """\
+examples:
+  coterie reconstruct runs/digits-2 new.csv -o again.csv""",
+    ),
+    "generate": Verb(
+        "FOLDER [options]",
+        "let a model that learned to write go on from a prompt",
+        "Generates a text: a model of the family gpt goes on from a prompt, token by token.",
+        """\
+examples:
+  coterie generate runs/markov-text-1
+  coterie generate runs/book-1 --prompt "Once" --length 400
+  coterie generate runs/book-1 --prompt "Once" --temperature 0.8 --top-p 0.9 --seed 3""",
     ),
     "evaluate": Verb(
         "FOLDER DATA [options]",
@@ -125,4 +155,4 @@ examples:
 
 `coterie VERB --help` says more of each."""
 
-DESCRIPTION = TITLE + "\n".join(f"  {name:<10}{verb.short}" for name, verb in VERBS.items()) + EXAMPLES
+DESCRIPTION = TITLE + "\n".join(f"  {name:<13}{verb.short}" for name, verb in VERBS.items()) + EXAMPLES

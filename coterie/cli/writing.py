@@ -6,17 +6,14 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coterie.cli.values import plain
 from coterie.errors import DataError, SpecError
 
-if TYPE_CHECKING:
-    import polars as pl
-
-Writer = Callable[["pl.DataFrame", io.BytesIO], object]
+Writer = Callable[[Any, io.BytesIO], object]
 
 WRITERS: dict[str, Writer] = {
     ".csv": lambda frame, file: frame.write_csv(file),
@@ -32,10 +29,10 @@ def print_json(facts: dict[str, Any]) -> None:
     print(json.dumps(plain(facts), allow_nan=False))
 
 
-def writer(out: str | None, data: str) -> Writer:
+def writer(out: str | None, data: str, known: Mapping[str, Writer] = WRITERS) -> Writer:
     """How to write predictions to `out`, checked before any work is done; None and "-": CSV.
 
-    data: what is predicted, which is never overwritten.
+    data: what is predicted, which is never overwritten. known: by the ends of names.
     """
     if out in (None, "-"):
         return WRITERS[".csv"]
@@ -45,22 +42,22 @@ def writer(out: str | None, data: str) -> Writer:
     except OSError:
         same = False
     if same:
-        raise DataError("Predictions must not overwrite the data.", given=f"'{out}'", fix="Give another -o.")
+        raise DataError("Results must not overwrite the data.", given=f"'{out}'", fix="Give another -o.")
     if path.is_dir() or not path.parent.is_dir():
         what = "which is a folder" if path.is_dir() else f"and there is no folder '{path.parent}'"
-        raise DataError("Predictions go to a file in a folder that exists.", given=f"'{out}', {what}")
-    known = WRITERS.get(path.suffix.lower())
-    if known is None and not _special(path):
+        raise DataError("Results go to a file in a folder that exists.", given=f"'{out}', {what}")
+    how = known.get(path.suffix.lower())
+    if how is None and not _special(path):
         raise SpecError(
-            f"Predictions are written as {', '.join(WRITERS)}.",
+            f"Results are written as {', '.join(known)}.",
             given=f"'{out}'",
             fix=f"For example: -o {path.stem or 'out'}.csv.",
         )
-    return known or WRITERS[".csv"]
+    return how or WRITERS[".csv"]
 
 
-def write(frame: pl.DataFrame, out: str | None, how: Writer) -> None:
-    """Writes a table whole or not at all; to the standard output if `out` is None or "-"."""
+def write(frame: Any, out: str | None, how: Writer) -> None:
+    """Writes a result whole or not at all; to the standard output if `out` is None or "-"."""
     held = io.BytesIO()
     how(frame, held)
     if out in (None, "-"):

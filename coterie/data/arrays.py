@@ -26,6 +26,7 @@ IDX = re.compile(r"[-.]idx[1-9]-[a-z]+(\.gz)?$", re.IGNORECASE)
 INPUTS = ("x", "image", "images", "img", "imgs", "data", "input", "inputs", "features")
 OUTPUTS = ("y", "label", "labels", "target", "targets", "class", "classes")
 CHANNELS = (1, 2, 3, 4)  # grey, grey and alpha, colour, colour and alpha or another band
+LARGE = 1 << 26  # bytes of a .npy file that is mapped into memory while it is read
 BROKEN = (ValueError, EOFError, KeyError, TypeError, zlib.error, zipfile.BadZipFile, MemoryError,
           NotImplementedError, SyntaxError)  # what NumPy raises on spoilt files  # fmt: skip
 
@@ -203,6 +204,8 @@ def _numpy_file(path: Path) -> tuple[Parts, list[str]]:
             fix="Of CIFAR name the folder.",
         )
     try:
+        if path.suffix.lower() == ".npy" and path.stat().st_size >= LARGE:  # not held beside its table
+            return {"": (np.atleast_1d(np.load(path, mmap_mode="r", allow_pickle=False)), None)}, []
         with open(path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):

@@ -1,7 +1,8 @@
-"""Small data sets by name: those that come with scikit-learn, and those that are made."""
+"""Data sets by name: small ones that come with scikit-learn, those that are made, and environments."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,11 @@ import polars as pl
 
 from coterie.data.synthetic import SYNTHETIC
 from coterie.data.table import Table, columns_sha256
+
+EPISODE = "episode"  # the column of an environment's table
+BUILT_IN = ("CartPole-v1", "gridworld")  # `environments.ENVIRONMENTS`, without PyTorch
+EPISODES = 1000  # starts: by default 640 to train from, 160 to validate by and 200 to test on
+OF_GYMNASIUM = re.compile(r"([\w:.-]+/)?[\w:.-]+-v\d+")  # what its environments are called
 
 
 def _frame(names: Sequence[str], values: Any) -> dict[str, np.ndarray]:
@@ -81,3 +87,33 @@ def read_bundled(name: str) -> Table:
     made = name in SYNTHETIC and name != "digits-images"
     note = f"{'Made' if made else 'Bundled with scikit-learn'}: {about}."
     return Table(frame, name, name, columns_sha256(frame), (note,), tuple(map(str, target)))
+
+
+def is_environment(name: str) -> bool:
+    """Whether a name is that of an environment: one that is built in, or as Gymnasium's are called."""
+    return name in BUILT_IN or OF_GYMNASIUM.fullmatch(name) is not None
+
+
+def read_environment(name: str) -> Table:
+    """The table of an environment: a row is an episode, and its number says how it starts.
+
+    Which rows are trained on, validated by and tested on is decided as for any table: an agent is judged by
+    starts that it has not learned from. DataError for an environment that does not exist, that needs
+    Gymnasium where there is none, or whose actions are not discrete.
+
+    >>> read_environment("CartPole-v1").frame.columns
+    ['episode']
+    """
+    from coterie.data.environments import environment
+
+    world = environment(name)
+    frame = pl.DataFrame({EPISODE: np.arange(EPISODES)})
+    about = f"An environment: a row is an episode of {world.longest:,} steps at most, by the number of its "
+    about += f"start; {world.observations} numbers are seen, and there are {world.actions} actions."
+    return Table(frame, name.replace("/", "-"), name, columns_sha256(frame), (about,))
+
+
+def environment_of(table: Table) -> str:
+    """The environment whose episodes the table's rows are; "" for any other table."""
+    known = table.frame.columns == [EPISODE] and is_environment(table.source)
+    return table.source if known else ""

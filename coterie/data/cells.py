@@ -6,6 +6,7 @@ height, W width, T steps, F variables, V entries of a vocabulary.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +16,15 @@ import polars as pl
 import torch
 
 from coterie.data import pictures, sequences
+from coterie.data.decoding import bad_pictures, load_pictures
 from coterie.data.schema import Column, Schema, Target
+from coterie.data.store import filled
 from coterie.data.table import Table, some
 from coterie.data.tokens import Tokenizer, choose, padded
 from coterie.errors import DataError
 
 LOOKED_AT = 2000  # cells by which a column is judged
+AT_ONCE = 1 << 22  # numbers of images that are copied at once
 NUMBER_OF_ENTRIES = 10_000  # of a vocabulary, at most, unless said otherwise
 
 
@@ -58,21 +62,25 @@ def holds_image_paths(seen: pl.Series) -> bool:
 
 def without_bad_images(table: Table) -> Table:
     """The table without the rows whose image files cannot be read, which a note counts and names."""
-    frame, notes = table.frame, list(table.notes)
-    for name in frame.columns:
-        if frame.schema[name] != pl.String or not holds_image_paths(frame[name]):
-            continue
-        bad = pictures.bad_pictures(resolved(frame[name], table))
-        if bad:
-            named = some(frame[name].gather(bad).to_list())
+    frame = table.frame
+    names = [n for n in frame.columns if frame.schema[n] == pl.String and holds_image_paths(frame[n])]
+    bad, notes = unreadable(table, names)
+    return replace(table, frame=frame.filter(pl.Series(~bad)), notes=(*table.notes, *notes))
+
+
+def unreadable(table: Table, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """(N,) bool, the rows with an image file in these columns that cannot be read; and sentences on them."""
+    bad, notes = np.zeros(table.frame.height, dtype=bool), []
+    for name in names:
+        cells = table.frame[name]
+        found = bad_pictures(resolved(cells, table))
+        if found:
+            named = some(cells.gather(found).to_list())
             notes.append(
-                f"{len(bad):,} of {frame.height:,} image files cannot be read and are left out: {named}."
+                f"{len(found):,} of {len(cells):,} image files cannot be read and are left out: {named}."
             )
-            keep = np.ones(frame.height, dtype=bool)
-            keep[bad] = False
-            frame = frame.filter(pl.Series(keep))
-            table = replace(table, frame=frame)
-    return replace(table, notes=tuple(notes))
+            bad[found] = True
+    return bad, notes
 
 
 def with_whole_paths(table: Table) -> Table:
@@ -193,7 +201,7 @@ def encode_cells(table: Table, schema: Schema, take: np.ndarray) -> dict[str, to
     """
     made: dict[str, torch.Tensor] = {}
     for column in schema.of_kind("image"):
-        made["image"] = torch.from_numpy(_images(table.frame[column.name].gather(take), column, table))
+        made["image"] = torch.from_numpy(_images(table, column, take))
     found = schema.of_kind("sequence")
     if found:
         values, length = sequences.tensors([table.frame[c.name].gather(take) for c in found])
@@ -219,24 +227,31 @@ def encode_cells(table: Table, schema: Schema, take: np.ndarray) -> dict[str, to
     return made
 
 
-def _images(cells: pl.Series, column: Column, table: Table) -> np.ndarray:
-    c, h, w = column.shape
-    if isinstance(cells.dtype, pl.Array):
-        shape = tuple(cells.dtype.shape)
-        shape = (1, *shape) if len(shape) == 2 else shape
-        if shape != (c, h, w) or cells.null_count():
-            raise DataError(
-                f"Images in '{column.name}' must have the shape {c} × {h} × {w}.",
-                given=f"{cells.null_count()} missing ones"
-                if cells.null_count()
-                else f"{' × '.join(map(str, shape))}",
-                fix="Give one of this shape for every row.",
-            )
-        array = cells.to_numpy().reshape(len(cells), c, h, w)
-        return array.astype(
-            np.uint8 if array.dtype == np.uint8 else np.float32
-        )  # a copy: polars' own is not ours
-    return pictures.load_pictures(resolved(cells, table), (c, h, w), column.coding)
+def _images(table: Table, column: Column, take: np.ndarray) -> np.ndarray:
+    cells = table.frame[column.name]
+    if not isinstance(cells.dtype, pl.Array):
+        return load_pictures(resolved(cells.gather(take), table), _image_shape(column), column.coding)
+    shape = tuple(cells.dtype.shape)
+    shape = (1, *shape) if len(shape) == 2 else shape
+    wanted = _image_shape(column)
+    missing = int(cells.is_null().gather(take).sum())
+    if shape != wanted or missing:
+        raise DataError(
+            f"Images in '{column.name}' must have the shape {' × '.join(map(str, wanted))}.",
+            given=f"{missing} missing ones" if missing else f"{' × '.join(map(str, shape))}",
+            fix="Give one of this shape for every row.",
+        )
+    step = max(1, AT_ONCE // math.prod(shape))
+    parts = (  # copies: polars' own are not ours
+        cells.gather(take[begin : begin + step]).to_numpy().reshape(-1, *shape)
+        for begin in range(0, len(take), step)
+    )
+    return filled(parts, (len(take), *shape), np.uint8 if _innermost(cells.dtype) == pl.UInt8 else np.float32)
+
+
+def _image_shape(column: Column) -> tuple[int, int, int]:
+    channels, height, width = column.shape
+    return channels, height, width
 
 
 def resolved(cells: pl.Series, table: Table) -> list[Path]:

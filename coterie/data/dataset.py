@@ -6,6 +6,7 @@ N rows, F numeric inputs, C category inputs (of images: channels), T steps, K la
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import torch
 
 from coterie.data.schema import Schema
@@ -23,6 +24,8 @@ class Dataset:
             Where every step answers (N, T) with −1, or (N, T, K) with NaN, where there is no step.
     weight  float32 (N,), or None when every row counts the same.
     rows    int64 (N,): each row's number in the table that it came from.
+    notes   sentences on what of a later table is not read: see `later.py`.
+    names   (N, …) columns by which a person knows a later table's rows, such as their files; or None.
     """
 
     schema: Schema
@@ -30,6 +33,8 @@ class Dataset:
     target: torch.Tensor | None
     weight: torch.Tensor | None
     rows: np.ndarray
+    notes: tuple[str, ...] = ()
+    names: pl.DataFrame | None = None
 
     @property
     def task(self) -> str:

@@ -17,6 +17,8 @@ from coterie.data.targets import target_values
 from coterie.data.values import numbers, says_missing, truth, words
 from coterie.errors import DataError
 
+EPISODES = 2**32  # numbers that an episode can have
+
 
 def encode(
     table: Table,
@@ -59,7 +61,7 @@ def encode(
     category = np.empty((len(take), len(schema.category)), dtype=np.int64)
     f = c = 0
     for column in schema.features:
-        if column.kind in ("image", "sequence", "text"):
+        if column.kind in ("image", "sequence", "text", "episode"):
             continue
         series = cells(column.name)
         if column.kind == "category":
@@ -79,8 +81,13 @@ def encode(
 
     inputs = {"numeric": torch.from_numpy(numeric), "category": torch.from_numpy(category)}
     inputs |= encode_cells(table, schema, take) if with_cells else {}
+    for column in schema.of_kind("episode"):
+        inputs["episode"] = torch.from_numpy(_episodes(cells(column.name)))
     target = None
-    if with_target and schema.target is not None and schema.target.task == "text":
+    if schema.target is not None and schema.target.task == "unsupervised":
+        target = _label(frame, take, schema.target)
+        inputs |= {"label": target, "place": torch.from_numpy(take.astype(np.int64))}
+    elif with_target and schema.target is not None and schema.target.task == "text":
         written = torch.from_numpy(
             answers(cells(find_column(table, schema.target.names[0], "The target")), schema.target)
         )
@@ -111,6 +118,8 @@ def usable_rows(table: Table, schema: Schema) -> tuple[np.ndarray, list[str]]:
     """
     target = schema.target
     assert target is not None
+    if target.task == "unsupervised":
+        return np.arange(table.frame.height), []
     y, unknown = target_values(
         [table.frame[find_column(table, n, "The target")] for n in target.names], target
     )
@@ -150,6 +159,26 @@ def _flags(series: pl.Series, column: Column) -> np.ndarray:
     if column.vocabulary == ("0", "1") and np.isnan(said).any():
         return np.where(np.isnan(said), numbers(series, column.missing), said)
     return said
+
+
+def _label(frame: pl.DataFrame, take: np.ndarray, target: Target) -> torch.Tensor:
+    """(N,) int64: the class of a label that is not learned, −1 where it is not known."""
+    if not target.classes or target.names[0] not in frame.columns:
+        return torch.full((len(take),), -1)
+    y, _ = target_values([frame[target.names[0]].gather(take)], target)
+    return torch.from_numpy(y)
+
+
+def _episodes(series: pl.Series) -> np.ndarray:
+    """(N,) int64: episodes by their numbers."""
+    values = numbers(series)
+    if not ((values >= 0) & (values < EPISODES) & (values == np.floor(values))).all():
+        raise DataError(
+            f"Episodes in '{series.name}' must be whole numbers from 0 to {EPISODES - 1:,}: any will do.",
+            given="others, or missing ones",
+            fix="Number them 0, 1, 2 and so on.",
+        )
+    return values.astype(np.int64)
 
 
 def _array(series: pl.Series) -> np.ndarray:

@@ -26,10 +26,19 @@ STEP = 1024  # images that are worked on at once
 PAIRS = 1 << 21  # pairs that are held at once
 
 
-def near_copies(images: np.ndarray, others: np.ndarray, within: int = WITHIN) -> np.ndarray:
-    """(P, 2) int64: rows of `images` and of `others` that show the same picture, sorted.
+def near_copies(
+    images: np.ndarray,
+    others: np.ndarray,
+    within: int = WITHIN,
+    *,
+    rows: np.ndarray | None = None,
+    other_rows: np.ndarray | None = None,
+) -> np.ndarray:
+    """(P, 2) int64: places in `rows` and in `other_rows` of images that show the same picture, sorted.
 
-    images (N, C, H, W), others (N', C, H, W): of any number type and any size each. Copies differ by their
+    images (N, C, H, W), others (N', C, H, W): of any number type and any size each; rows, other_rows: those
+    of them that are compared, None for all. Images are looked at STEP at a time and never copied as a whole,
+    so both may be the same array, in a file that is mapped into memory. Copies differ by their
     size, brightness, contrast, compression, a little noise; not by turning or cropping. Images of one colour
     all over are nobody's copies. Each image is compared with the CANDIDATES of nearest fingerprints only.
 
@@ -38,9 +47,10 @@ def near_copies(images: np.ndarray, others: np.ndarray, within: int = WITHIN) ->
     >>> near_copies(images, images[1:2] // 2 + 40).tolist()
     [[1, 0]]
     """
-    plain, others_plain = _plain(images), _plain(others)
-    left, right = np.flatnonzero(~plain), np.flatnonzero(~others_plain)
-    hashes, others_hashes = difference_hashes(images[left]), difference_hashes(others[right])
+    rows = np.arange(len(images)) if rows is None else rows
+    other_rows = np.arange(len(others)) if other_rows is None else other_rows
+    left, hashes = _fingerprints(images, rows)
+    right, others_hashes = _fingerprints(others, other_rows)
     few = _first(others_hashes, CANDIDATES)  # frames of one film may all have one fingerprint
     right, others_hashes = right[few], others_hashes[few]
     found = [np.zeros((0, 2), np.int64)]
@@ -48,9 +58,21 @@ def near_copies(images: np.ndarray, others: np.ndarray, within: int = WITHIN) ->
         part = near_duplicates(hashes[begin : begin + STEP], others_hashes, within)
         part[:, 0] += begin
         part = _nearest(part, hashes, others_hashes)
-        rows = np.stack([left[part[:, 0]], right[part[:, 1]]], axis=1)
-        found.append(rows[_alike(images, others, rows)])
+        places = np.stack([left[part[:, 0]], right[part[:, 1]]], axis=1)
+        pairs = np.stack([rows[places[:, 0]], other_rows[places[:, 1]]], axis=1)
+        found.append(places[_alike(images, others, pairs)])
     return np.concatenate(found)
+
+
+def _fingerprints(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places of those rows whose images have more than one colour, and the hashes of these."""
+    places, hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+    for begin in range(0, len(rows), STEP):
+        part = images[rows[begin : begin + STEP]]
+        telling = np.flatnonzero(~_plain(part))
+        places.append(begin + telling)
+        hashes.append(difference_hashes(part[telling]))
+    return np.concatenate(places), np.concatenate(hashes)
 
 
 def difference_hashes(images: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Image files as arrays: any common format, turned upright, of one size, in the order of their paths.
+"""An image file as an array: any common format, turned upright, of a size; `decoding.py` reads many.
 
-N images, C channels (1 grey, 3 colour), H height, W width.
+C channels (1 grey, 3 colour), H height, W width.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ USUAL = 64  # side that images of different or large sizes are brought to
 GREY16 = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # 16 and 32 bits a pixel: medical images
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")  # none that runs a program
 BYTES = 4  # a pixel while it is decoded, where it is not one of grey
-SHOWN = 5  # bad files that an error names
+AMPLE = 2  # times the side wanted, to which a JPEG may be scaled down while it is decoded
 BROKEN = (  # what Pillow raises on spoilt bytes
     *(OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError, TypeError),
     *(AttributeError, ArithmeticError, RuntimeError, struct.error, zlib.error),
@@ -45,8 +45,30 @@ def open_picture(path: str | Path, colour: bool | None = None) -> np.ndarray:
     RGB. colour: True for 3 channels, False for 1; None for what the file has. DataError for a file that is
     damaged, no image, or too large.
     """
-    with _opened(path) as image:
-        return _array(image, colour, path)
+    array = _decoded(path, colour)
+    assert array is not None
+    return array
+
+
+def read_picture(
+    path: str | Path, shape: tuple[int, int, int] | None, how: str, large: bool = True
+) -> np.ndarray | None:
+    """One image brought to a shape (C, H, W), see `fitted`; as it is for None. `open_picture` says the rest.
+
+    large: False returns None instead of a very large image, of which only one at a time is to be decoded in
+    all. A JPEG is decoded at an eighth, a quarter or half its size where that is AMPLE times what is wanted.
+    """
+    if shape is None:
+        return _decoded(path, None, large=large)
+    channels, height, width = shape
+    image = _decoded(path, channels == 3, AMPLE * max(height, width), large)
+    return None if image is None else fitted(image, height, width, how)
+
+
+def is_deep(path: str | Path) -> bool:
+    """Whether an image has more than 8 bits a pixel, by its header; False if the file cannot be opened."""
+    found = _header(path)
+    return found is not None and found[3]
 
 
 def probe(paths: Sequence[str | Path]) -> tuple[list[tuple[int, int]], int]:
@@ -79,47 +101,6 @@ def choose_size(sizes: Sequence[tuple[int, int]], channels: int, side: int = 0) 
     return channels, max(1, round(height / shrink)), max(1, round(width / shrink))
 
 
-def load_pictures(
-    paths: Sequence[str | Path], shape: tuple[int, int, int], how: str = "resize"
-) -> np.ndarray:
-    """All images as one array (N, C, H, W), uint8, or float32 if any has more than 8 bits a pixel.
-
-    how: "resize" stretches, "crop" scales until the frame is full and cuts what stands over, "pad" scales
-    until all is inside and fills with 0. DataError names the files that cannot be read; see `bad_pictures`.
-    """
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside Python's lock
-        found = list(pool.map(lambda path: _loaded(path, shape, how), paths))
-    bad = [error for error in found if isinstance(error, DataError)]
-    if bad:
-        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise DataError(
-            "Every image file must be readable.",
-            given="; ".join(str(error.given) for error in bad[:SHOWN]) + more,
-            fix="Replace them, or leave them out with --skip-bad.",
-        )
-    arrays = [array for array in found if not isinstance(array, DataError)]
-    deep = any(array.dtype != np.uint8 for array in arrays)
-    return (
-        np.stack([a.astype(np.float32) if deep else a for a in arrays])
-        if arrays
-        else np.zeros((0, *shape), np.uint8)
-    )
-
-
-def bad_pictures(paths: Sequence[str | Path]) -> list[int]:
-    """The places of the files that cannot be read as images."""
-
-    def fails(path: str | Path) -> bool:
-        try:
-            open_picture(path)
-        except DataError:
-            return True
-        return False
-
-    with ThreadPoolExecutor() as pool:
-        return [i for i, bad in enumerate(pool.map(fails, paths)) if bad]
-
-
 def fitted(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     """One image (C, H, W) brought to a size; averaged where it shrinks, interpolated where it grows."""
     c, h, w = image.shape
@@ -136,13 +117,6 @@ def fitted(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
         return np.ascontiguousarray(inner[:, top : top + height, left : left + width])
     out[:, top : top + h, left : left + w] = inner
     return out
-
-
-def _loaded(path: str | Path, shape: tuple[int, int, int], how: str) -> np.ndarray | DataError:
-    try:
-        return fitted(open_picture(path, colour=shape[0] == 3), *shape[1:], how)
-    except DataError as error:
-        return error
 
 
 def _scaled(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -201,12 +175,14 @@ def _bad(path: str | Path, why: str) -> DataError:
     )
 
 
-def _header(path: str | Path) -> tuple[int, int, int] | None:
+def _header(path: str | Path) -> tuple[int, int, int, bool] | None:
+    """Height and width as it is shown, channels, and whether it has more than 8 bits a pixel."""
     try:
         with _opened(path) as image:
             turned = _orientation(image) in (5, 6, 7, 8)
             height, width = (image.width, image.height) if turned else (image.height, image.width)
-            return height, width, 1 if image.mode in ("1", "L", "LA", *GREY16) else 3
+            deep = image.mode in GREY16
+            return height, width, 1 if deep or image.mode in ("1", "L", "LA") else 3, deep
     except DataError:
         return None
 
@@ -221,12 +197,23 @@ def _orientation(image: Any) -> int:
         return 1  # spoilt notes beside a sound image
 
 
-def _array(image: Any, colour: bool | None, path: str | Path) -> np.ndarray:
-    if max(image.size) > LARGEST:
-        image.draft(image.mode, (LARGEST, LARGEST))  # JPEG decodes to a fraction of its size; others do not
+def _decoded(
+    path: str | Path, colour: bool | None, enough: int = LARGEST, large: bool = True
+) -> np.ndarray | None:
+    with _opened(path) as image:
+        return _array(image, colour, path, enough, large)
+
+
+def _array(image: Any, colour: bool | None, path: str | Path, enough: int, large: bool) -> np.ndarray | None:
+    """enough: pixels a side to which an image may be scaled down while it is decoded."""
+    enough = min(enough, LARGEST)
+    if max(image.size) > enough:
+        image.draft(image.mode, (enough, enough))  # JPEG decodes to a fraction of its size; others do not
     pixels = image.width * image.height
     if pixels * (1 if image.mode in ("1", "L") else BYTES) > REFUSED:
         raise _bad(path, f"{image.width} × {image.height} pixels, more than can be read")
+    if pixels > LARGE and not large:
+        return None
     with _one_large if pixels > LARGE else contextlib.nullcontext():
         image.load()
         turn = _orientation(image)

@@ -112,7 +112,7 @@ def assign_roles(
     """
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     kinds = dict(kinds or {})
-    targets = _target_names(table, target)
+    targets = _target_names(table, target, needed=task != "unsupervised")
     for name in kinds:
         find_column(table, name, "A column whose kind is given")
     asked = [("target", "The target", name) for name in targets]
@@ -166,11 +166,11 @@ def assign_roles(
     )
 
 
-def _target_names(table: Table, target: str | Sequence[str] | None) -> tuple[str, ...]:
+def _target_names(table: Table, target: str | Sequence[str] | None, needed: bool) -> tuple[str, ...]:
     if target is None:
         target = table.target
     names = (target,) if isinstance(target, str) else tuple(target)
-    if names:
+    if names or not needed:
         return names
     columns = table.frame.columns
     usual = [name for name in columns if name_parts(name)[-1:] and name_parts(name)[-1] in USUAL_TARGETS]

@@ -13,10 +13,13 @@ from typing import Any, Literal, get_args
 
 from coterie.errors import ModelError
 
-Task = Literal["binary", "multiclass", "multilabel", "regression", "text"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "text", "unsupervised"]
 TASKS: tuple[str, ...] = get_args(Task)
 
-KINDS = ("numeric", "category", "boolean", "datetime", "identifier", "constant", "text", "image", "sequence")
+KINDS = (
+    *("numeric", "category", "boolean", "datetime", "identifier", "constant", "text", "image", "sequence"),
+    "episode",
+)
 ROLES = ("feature", "target", "weight", "group", "time", "split", "ignore", "left_out")
 LABELS = ("str", "int", "float", "bool")
 PARTS = ("elapsed", "month_sin", "month_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos")
@@ -27,6 +30,9 @@ PART_OF = "·"  # between a date's name and a feature made from it: "admitted·m
 @dataclass(frozen=True)
 class Target:
     """What is predicted: K classes, K labels, K values, or a text that is written token by token.
+
+    Of the task "unsupervised" nothing is: names is the column of a label, if there is one, that rows can be
+    told apart by, and classes what it says.
 
     classes: labels as text in index order (binary: the positive class last); () for multilabel and
     regression. dtype says how labels are given back: "str", "int", "float" or "bool". each_step: every step
@@ -47,6 +53,8 @@ class Target:
         """K: how many numbers a model puts out for a row, or for a step."""
         if self.task == "text":
             return self.shape[1]
+        if self.task == "unsupervised":
+            return len(self.classes)
         return len(self.classes) if self.classes else len(self.names)
 
     def label(self, index: int) -> str | int | float | bool:
@@ -78,7 +86,8 @@ class Column:
     low, high   numeric: range over the development rows; datetime: of the elapsed days.
     shape       image: (C, H, W); sequence: (T, F), the longest development row and its variables;
                 text: (T, V), the most tokens of a row and entries of the vocabulary.
-    coding      text: how it is cut into tokens (`tokens.Tokenizer`); image: how sizes are made equal.
+    coding      text: how it is cut into tokens (`tokens.Tokenizer`); image: how sizes are made equal;
+                episode: the environment that is played.
     note        what was decided and why, a sentence; "" when there is nothing to say.
     """
 
@@ -176,6 +185,11 @@ class Schema:
         return None
 
     @property
+    def environment(self) -> str:
+        """The name of the environment whose episodes rows are; "" of any other data."""
+        return next((column.coding for column in self.of_kind("episode")), "")
+
+    @property
     def answer(self) -> tuple[int, int] | None:
         """(T, V) of the text that is to be written, if there is one."""
         if self.target is None or self.target.task != "text":
@@ -230,7 +244,11 @@ def _nonsense(given: str) -> ModelError:
 
 def _target(data: Any) -> Target:
     target = Target(**_fields(Target, data))
-    if target.task not in TASKS or target.dtype not in LABELS or not target.names:
+    if target.task not in TASKS or target.dtype not in LABELS:
+        raise _nonsense(f"target {data!r}")
+    if target.task == "unsupervised":
+        return target
+    if not target.names:
         raise _nonsense(f"target {data!r}")
     by_class = target.task in ("binary", "multiclass")
     if by_class != bool(target.classes) or (target.task == "binary" and len(target.classes) != 2):

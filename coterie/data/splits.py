@@ -4,7 +4,7 @@ The test rows are set aside first, then the rest ("development") is folded. All 
 count, strata, groups, times, labels and seed alone: never of features, models or the clock. Which rows are
 test does not depend on how many folds are asked for.
 
-Letters: N rows, G groups, C strata (classes).
+N rows.
 
 Randomness: raw 64-bit words of numpy's PCG64 under `seed`, put in order. The words of PCG64 are promised to
 stay the same from version to version of numpy (its `shuffle` and `permutation` are not), so a split is too.
@@ -18,12 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coterie.data.dealing import ROUNDING, choose_by_class, choose_groups, deal_classes, deal_groups, shuffled
 from coterie.errors import DataError
 
 # The share of development rows that validate when one fold is asked for.
 HOLD_OUT = 0.2
-# 0.07 · 100 is 7.000000000000001: a share must not be rounded up by rounding.
-ROUNDING = 1e-9
 LABELS = ("train", "validation", "test")
 
 Folds = tuple[tuple[np.ndarray, np.ndarray], ...]
@@ -158,12 +157,12 @@ def _set_aside(
         begin = starts[np.abs(starts - (len(rows) - wanted)).argmin()]
         return np.sort(ordered[:begin]), np.sort(ordered[begin:])
     if group is not None:
-        chosen = _choose_groups(rows, wanted, strata, group, generator, purpose)
+        chosen = choose_groups(rows, wanted, strata, group, generator, purpose)
     elif strata is not None:
-        chosen = _choose_by_class(rows, wanted, strata, generator, purpose)
+        chosen = choose_by_class(rows, wanted, strata, generator, purpose)
     else:
         chosen = np.zeros(len(rows), dtype=bool)
-        chosen[_shuffled(len(rows), generator)[:wanted]] = True
+        chosen[shuffled(len(rows), generator)[:wanted]] = True
     return rows[~chosen], rows[chosen]
 
 
@@ -192,147 +191,13 @@ def _fold(
     if time is not None:
         return _forward(rows, time, folds)
     if group is not None:
-        fold_of = _deal_groups(rows, strata, group, folds, generator)
+        fold_of = deal_groups(rows, strata, group, folds, generator)
     elif strata is not None:
-        fold_of = _deal_classes(rows, strata, folds, generator)
+        fold_of = deal_classes(rows, strata, folds, generator)
     else:
         fold_of = np.empty(len(rows), dtype=np.int64)
-        fold_of[_shuffled(len(rows), generator)] = np.arange(len(rows)) % folds
+        fold_of[shuffled(len(rows), generator)] = np.arange(len(rows)) % folds
     return tuple((rows[fold_of != fold], rows[fold_of == fold]) for fold in range(folds))
-
-
-def _shuffled(n: int, generator: np.random.Generator) -> np.ndarray:
-    """The numbers 0 … n − 1 in random order."""
-    return np.argsort(generator.bit_generator.random_raw(n), kind="stable")
-
-
-# Classes: each spread over the parts to within one row.
-
-
-def _choose_by_class(
-    rows: np.ndarray, wanted: int, strata: np.ndarray, generator: np.random.Generator, purpose: str
-) -> np.ndarray:
-    """Which rows to set aside (bool): each class's share by largest remainder, always leaving one behind."""
-    _, codes, sizes = np.unique(strata[rows], return_inverse=True, return_counts=True)
-    share = sizes * (wanted / len(rows))
-    quota = np.minimum(np.floor(share + ROUNDING).astype(np.int64), sizes - 1)
-    # What is left goes one by one to the classes with the largest remainders, equal ones in random order.
-    turn = _shuffled(len(sizes), generator)
-    turn = turn[np.argsort(-np.round(share - quota, 9)[turn], kind="stable")]
-    while (missing := wanted - quota.sum()) > 0 and (room := turn[quota[turn] < sizes[turn] - 1]).size:
-        quota[room[:missing]] += 1
-    if not quota.sum():
-        raise DataError(
-            f"To set {purpose} rows aside, some class needs two rows or more.",
-            given=f"{len(sizes)} classes of one row each",
-            fix="Check the target column, bring more rows, or set no rows aside.",
-        )
-    order = _shuffled(len(rows), generator)
-    order = order[np.argsort(codes[order], kind="stable")]  # by class, shuffled within
-    rank = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    chosen = np.zeros(len(rows), dtype=bool)
-    chosen[order] = rank < np.repeat(quota, sizes)
-    return chosen
-
-
-def _deal_classes(
-    rows: np.ndarray, strata: np.ndarray, folds: int, generator: np.random.Generator
-) -> np.ndarray:
-    """The fold that each row validates; −1 for a class of one, which is always trained on.
-
-    Classes are dealt like cards, one after the other: so each is even to within a row, and so is the total.
-    """
-    _, codes, sizes = np.unique(strata[rows], return_inverse=True, return_counts=True)
-    order = _shuffled(len(rows), generator)
-    order = order[np.argsort(codes[order], kind="stable")]
-    order = order[sizes[codes[order]] > 1]
-    if len(order) < folds:
-        raise DataError(
-            "Each fold needs a row to validate on, of a class that has two rows or more.",
-            given=f"{folds} folds, {len(order)} such rows",
-            fix="Ask for fewer folds (0: none), a smaller test set, or bring more rows.",
-        )
-    fold_of = np.full(len(rows), -1, dtype=np.int64)
-    fold_of[order] = np.arange(len(order)) % folds
-    return fold_of
-
-
-# Groups: whole groups are placed where they leave sizes, and classes, most even.
-
-
-def _contents(
-    rows: np.ndarray, strata: np.ndarray | None, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each row's group (N,), the groups' sizes (G,), and what they hold (G, C + 1).
-
-    What they hold: rows of each class and rows in all, each as a share of all such rows.
-    """
-    _, codes, sizes = np.unique(group[rows], return_inverse=True, return_counts=True)
-    holds = sizes[:, None].astype(np.float64)
-    if strata is not None:
-        _, classes = np.unique(strata[rows], return_inverse=True)
-        table = np.zeros((len(sizes), int(classes.max()) + 1))
-        np.add.at(table, (codes, classes), 1.0)
-        holds = np.concatenate([table, holds], axis=1)
-    return codes, sizes, holds / holds.sum(axis=0)
-
-
-def _choose_groups(
-    rows: np.ndarray,
-    wanted: int,
-    strata: np.ndarray | None,
-    group: np.ndarray,
-    generator: np.random.Generator,
-    purpose: str,
-) -> np.ndarray:
-    """Which rows to set aside (bool): groups in random order, each taken if that brings all shares closer."""
-    codes, sizes, holds = _contents(rows, strata, group)
-    if len(sizes) < 2:
-        raise DataError(
-            f"To set {purpose} rows aside, there must be two groups or more.",
-            given=f"{len(sizes)} group",
-            fix="Bring rows of more groups, name another group column, or set no rows aside.",
-        )
-    missing = np.full(holds.shape[1], wanted / len(rows))
-    taken = np.zeros(len(sizes), dtype=bool)
-    left = len(sizes)
-    for number in _shuffled(len(sizes), generator):
-        # |missing − held|² < |missing|², written out
-        if left > 1 and holds[number] @ (holds[number] - 2 * missing) < 0:
-            missing = missing - holds[number]
-            taken[number] = True
-            left -= 1
-            if missing[-1] < ROUNDING:
-                break
-    if not taken.any():  # every group is more than twice what is wanted
-        taken[sizes.argmin()] = True
-    return taken[codes]
-
-
-def _deal_groups(
-    rows: np.ndarray,
-    strata: np.ndarray | None,
-    group: np.ndarray,
-    folds: int,
-    generator: np.random.Generator,
-) -> np.ndarray:
-    """The fold that each row validates: large groups first, each to the fold that holds least of its like."""
-    codes, sizes, holds = _contents(rows, strata, group)
-    if len(sizes) < folds:
-        raise DataError(
-            "There must be at least as many groups as folds.",
-            given=f"{folds} folds, {len(sizes)} groups after the test rows were set aside",
-            fix="Ask for fewer folds (0: none), a smaller test set, or bring rows of more groups.",
-        )
-    order = _shuffled(len(sizes), generator)
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    held = np.zeros((folds, holds.shape[1]))
-    fold_of_group = np.empty(len(sizes), dtype=np.int64)
-    for number in order:
-        fold = int((held @ holds[number]).argmin())
-        held[fold] += holds[number]
-        fold_of_group[number] = fold
-    return fold_of_group[codes]
 
 
 # Time: what comes later is never trained on before it is predicted.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,62 @@ def spirals(rows: int = 1000, turns: float = 1.75, noise: float = 0.02, seed: in
     return _points(points + rng.normal(scale=noise, size=(rows, 2)), label, "two arms of a spiral")
 
 
+def ring(rows: int = 2000, modes: int = 8, radius: float = 2.0, noise: float = 0.05, seed: int = 0) -> Made:
+    """Gaussian modes of deviation `noise`, evenly on a circle from (radius, 0) on: `ring_centres`.
+
+    All are as likely. The label is the mode, a, b, c, … against the clock.
+    """
+    return _modes(ring_centres(modes, radius), rows, noise, seed, f"{modes} Gaussians on a circle")
+
+
+def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
+    """(modes, 2): the centres of `ring`."""
+    angle = 2 * math.pi * np.arange(modes) / modes
+    return radius * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def grid(rows: int = 2500, side: int = 5, gap: float = 2.0, noise: float = 0.05, seed: int = 0) -> Made:
+    """side × side Gaussian modes of deviation `noise`, `gap` apart, around 0: `grid_centres`, all as likely.
+
+    The label is the mode, a, b, c, … along x1, then x2: a is at the lower left.
+    """
+    return _modes(grid_centres(side, gap), rows, noise, seed, f"{side} × {side} Gaussians in a square")
+
+
+def grid_centres(side: int = 5, gap: float = 2.0) -> np.ndarray:
+    """(side², 2): the centres of `grid`."""
+    line = gap * (np.arange(side) - (side - 1) / 2)
+    return np.stack([np.tile(line, side), np.repeat(line, side)], 1)
+
+
+def _modes(centres: np.ndarray, rows: int, noise: float, seed: int, about: str) -> Made:
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, len(centres), rows)
+    points = centres[label] + rng.normal(scale=noise, size=(rows, 2))
+    columns = {"x1": points[:, 0], "x2": points[:, 1], "mode": np.array(list(ascii_letters))[label]}
+    return columns, ("mode",), about
+
+
 def _points(points: np.ndarray, label: np.ndarray, about: str) -> Made:
     columns = {"x1": points[:, 0], "x2": points[:, 1], "class": np.array(["a", "b", "c"])[label]}
     return columns, ("class",), about
+
+
+def bars_and_stripes(side: int = 3, times: int = 50, seed: int = 0) -> Made:
+    """Images 1 × side × side of 0 and 255: each column (bars) or each row (stripes) is of one colour.
+
+    2 · 2^side − 2 patterns (14 for 3 × 3), each `times` times, in random order: the best possible mean
+    log-likelihood is −ln 14 nats. Black and white all over is both, and is called plain.
+    MacKay, "Information theory, inference, and learning algorithms", 2003, chapter 43.
+    """
+    bits = np.arange(2**side)[:, None] >> np.arange(side) & 1  # (2^side, side)
+    bars = np.repeat(bits[:, None, :], side, 1)
+    stripes = bars.transpose(0, 2, 1)[1:-1]
+    patterns = np.concatenate([bars, stripes])[:, None].astype(np.uint8) * 255
+    names = np.array(["plain", *["bars"] * (len(bars) - 2), "plain", *["stripes"] * len(stripes)])
+    order = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(patterns)), times))
+    columns = {"image": pl.Series(patterns[order]), "pattern": names[order]}
+    return columns, ("pattern",), f"bars and stripes, {side} × {side}, every pattern {times} times"
 
 
 def digits_images() -> Made:
@@ -196,6 +250,7 @@ def signals(rows: int = 1000, noise: float = 0.3, seed: int = 0) -> Made:
 
 
 LETTERS = "abcdefgh "
+SOLID = "abcdefghi"
 
 
 def markov_chain() -> np.ndarray:
@@ -217,16 +272,52 @@ def markov_text(rows: int = 3000, length: int = 64, seed: int = 0) -> Made:
 
     Its entropy rate is known: `markov_entropy_rate()` nats a character, which no model can go below.
     """
+    chains = np.broadcast_to(markov_chain(), (rows, len(LETTERS), len(LETTERS)))
+    texts = _walks(chains, length, np.random.default_rng(seed), LETTERS)
+    return {"text": texts}, ("text",), "texts of known entropy rate"
+
+
+def reversed_chain() -> np.ndarray:
+    """(9, 9): `markov_chain` read from the end to the beginning, πⱼ · chain[j, i] / πᵢ from i to j."""
+    chain = markov_chain()
+    likely = np.linalg.matrix_power(chain, 1000)[0]  # the stationary distribution π
+    return chain.T * likely / likely[:, None]
+
+
+def two_sources(rows: int = 3000, length: int = 64, seed: int = 0) -> Made:
+    """Texts of `markov_chain`, labelled forward, or of `reversed_chain`, labelled backward, each as likely.
+
+    Both have the same letters equally often, the same pairs of neighbours but for their order, and the same
+    entropy rate: only the order tells them apart, and it tells every line of 64 letters (`source_evidence`).
+    The letters are a to i (i is `markov_text`'s blank): so texts are cut into letters, not words.
+    """
     rng = np.random.default_rng(seed)
-    edges = np.cumsum(markov_chain(), axis=1)
-    state = rng.integers(0, len(LETTERS), rows)
-    texts = np.zeros((rows, length), dtype=np.int64)
+    label = rng.integers(0, 2, rows)
+    texts = _walks(np.stack([markov_chain(), reversed_chain()])[label], length, rng, SOLID)
+    columns = {"text": texts, "source": np.array(["forward", "backward"])[label]}
+    return columns, ("source",), "texts of a source, and of the same source read backward"
+
+
+def source_evidence(text: str) -> float:
+    """ln p(text | forward) − ln p(text | backward) of `two_sources`: by its sign, nobody can do better."""
+    place = np.array([SOLID.index(letter) for letter in text])
+    logs = np.log(np.maximum(np.stack([markov_chain(), reversed_chain()]), 1e-300))
+    return float((logs[0] - logs[1])[place[:-1], place[1:]].sum())
+
+
+def _walks(chains: np.ndarray, length: int, rng: np.random.Generator, alphabet: str) -> list[str]:
+    """A text of each row's own chain (N, 9, 9)."""
+    rows = np.arange(len(chains))
+    edges = np.cumsum(chains, axis=2)
+    state = rng.integers(0, len(LETTERS), len(chains))
+    texts = np.zeros((len(chains), length), dtype=np.int64)
     for t in range(-50, length):  # fifty steps forget the start
-        state = np.minimum((edges[state] < rng.uniform(size=(rows, 1))).sum(1), len(LETTERS) - 1)
+        passed = edges[rows, state] < rng.uniform(size=(len(chains), 1))
+        state = np.minimum(passed.sum(1), len(LETTERS) - 1)
         if t >= 0:
             texts[:, t] = state
-    letters = np.array(list(LETTERS))
-    return {"text": ["".join(letters[row]) for row in texts]}, ("text",), "texts of known entropy rate"
+    letters = np.array(list(alphabet))
+    return ["".join(letters[row]) for row in texts]
 
 
 SYNTHETIC: dict[str, Callable[[], Made]] = {
@@ -239,6 +330,9 @@ SYNTHETIC: dict[str, Callable[[], Made]] = {
     "moons": moons,
     "circles": circles,
     "spirals": spirals,
+    "ring": ring,
+    "grid": grid,
+    "bars": bars_and_stripes,
     "digits-images": digits_images,
     "shapes": shapes,
     "adding": adding,
@@ -247,4 +341,5 @@ SYNTHETIC: dict[str, Callable[[], Made]] = {
     "parity": parity,
     "signals": signals,
     "markov-text": markov_text,
+    "two-sources": two_sources,
 }

@@ -56,6 +56,8 @@ def read_target(
         near = difflib.get_close_matches(task, known, n=1)
         fix = f"Did you mean '{near[0]}'?" if near else f"The tasks are {', '.join(known)}."
         raise DataError("The task must be one that Coterie knows.", given=repr(task), fix=fix)
+    if task == "unsupervised":
+        return _kept_out(table, names, positive, kinds, notes)
     columns = [table.frame[name] for name in names]
     lists = len(columns) == 1 and isinstance(columns[0].dtype, pl.List)
     if lists and not is_nested(columns[0].explode().dtype):
@@ -103,6 +105,25 @@ def read_target(
     if lost:
         notes.append(f"{lost} of {len(keep)} rows have no usable target and are left out.")
     return record, y, keep
+
+
+def _kept_out(
+    table: Table, names: Sequence[str], positive: object, kinds: Mapping[str, str], notes: list[str]
+) -> tuple[Target, np.ndarray, np.ndarray]:
+    """A label that nothing is learned of: y (N,) is its class, −1 where it is none; all rows are kept."""
+    every = np.ones(table.frame.height, dtype=bool)
+    none = Target(tuple(names), "unsupervised"), np.zeros(len(every), dtype=np.int64), every
+    if not names:
+        return none
+    try:
+        record, y, _ = read_target(table, names, None, positive, kinds, [], [])
+    except DataError:  # a label of one value, or of none
+        return none
+    if not record.classes or record.each_step:
+        notes.append(f"{', '.join(repr(n) for n in names)} is kept out: nothing is predicted.")
+        return none
+    notes.append(f"'{names[0]}' is kept out of what is learned; it tells rows apart where they are shown.")
+    return replace(record, task="unsupervised"), y, every
 
 
 def is_written(table: Table, names: Sequence[str]) -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from torch import Tensor
 
 from coterie.errors import SpecError
-from coterie.metrics import classification, probability, ranking, regression, writing
+from coterie.metrics import classification, probability, ranking, regression, unsupervised, writing
 from coterie.metrics.classification import TOP
 from coterie.metrics.sample import Measure, Rows, Sample
 
 LABELLED = ("binary", "multiclass", "multilabel")
 VALUES = ("regression",)
 WRITTEN = ("text",)
+ROWS = ("unsupervised",)
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Metric:
     """A score: `function(output, target, weight)`, with weight (…, N) or None, gives the leading shape.
 
     name: as typed and stored; label: as read; tasks: where it has a meaning; maximise: larger is better;
-    help: one sentence for somebody who meets it for the first time.
+    help: one sentence for somebody who meets it for the first time. view: what of a network it is of: its
+    answers ("forward"), or what these are made from ("raw").
     """
 
     name: str
@@ -31,6 +34,7 @@ class Metric:
     maximise: bool
     function: Measure
     help: str
+    view: str = "forward"
 
 
 METRICS: dict[str, Metric] = {
@@ -234,6 +238,91 @@ METRICS: dict[str, Metric] = {
         writing.token_accuracy,
         "The share of tokens that were foretold, given the true ones before them.",
     ),
+    "reconstruction_error": Metric(
+        "reconstruction_error",
+        "reconstruction error",
+        ROWS,
+        False,
+        unsupervised.reconstruction_error,
+        "The mean squared error of a number that went through its code, as the network sees it: what is "
+        "lost. A longer code loses less; whether it is of use, this does not say.",
+        "raw",
+    ),
+    "log_likelihood": Metric(
+        "log_likelihood",
+        "log-likelihood",
+        ROWS,
+        True,
+        unsupervised.log_likelihood,
+        "How likely new rows are to the model, in nats a row; of densities it depends on the unit of the "
+        "data, and it says nothing of how samples look.",
+        "raw",
+    ),
+    "evidence_bound": Metric(
+        "evidence_bound",
+        "evidence bound",
+        ROWS,
+        True,
+        unsupervised.evidence_bound,
+        "A number that the log-likelihood is not below, in nats a row: the gap is not known.",
+        "raw",
+    ),
+    "pseudo_likelihood": Metric(
+        "pseudo_likelihood",
+        "pseudo-likelihood",
+        ROWS,
+        True,
+        unsupervised.pseudo_likelihood,
+        "How well each number of a row is told from its others, in nats a row; it says little of the whole.",
+        "raw",
+    ),
+    "denoising_error": Metric(
+        "denoising_error",
+        "denoising error",
+        ROWS,
+        False,
+        unsupervised.denoising_error,
+        "The mean squared error of what was made of noisy rows; it compares models of the same noise, and is "
+        "not the quality of samples.",
+        "raw",
+    ),
+    "contrastive_loss": Metric(
+        "contrastive_loss",
+        "contrastive loss",
+        ROWS,
+        False,
+        unsupervised.contrastive_loss,
+        "How hard it is to find a row's other view among those of other rows; what codes are worth, a probe "
+        "tells.",
+        "raw",
+    ),
+    "masked_loss": Metric(
+        "masked_loss",
+        "loss of hidden tokens",
+        ROWS,
+        False,
+        unsupervised.masked_loss,
+        "How surprised the model is by tokens that were hidden from it, in nats a token.",
+        "raw",
+    ),
+    "mmd": Metric(
+        "mmd",
+        "discrepancy of samples (MMD²)",
+        ROWS,
+        False,
+        unsupervised.mmd,
+        "How far samples are from real rows as a whole: 0, or by chance a little below, if this kernel sees "
+        "no difference. Copies of training rows look perfect to it.",
+    ),
+    "episode_return": Metric(
+        "episode_return",
+        "return",
+        ROWS,
+        True,
+        unsupervised.episode_return,
+        "The mean sum of rewards of an episode.",
+        "raw",
+    ),
 }
 
 ALIASES: dict[str, str] = {
@@ -330,16 +419,41 @@ def metric_named(name: str, task: str) -> Metric:
     return metric
 
 
-def default_metric(task: str) -> Metric:
-    """What selection goes by if nothing else is asked: log loss for classes and labels, RMSE for values."""
+def default_metric(task: str, measures: Sequence[Sequence[str]] = ()) -> Metric:
+    """What selection goes by if nothing else is asked: log loss for classes and labels, RMSE for values.
+
+    Without labels the first measure of the first family that all have; measures: of each family. SpecError
+    where they have none in common.
+    """
+    if task == "unsupervised":
+        shared = [name for name in measures[0] if all(name in own for own in measures)] if measures else []
+        if measures and not shared:
+            raise SpecError(
+                "Families can be compared by a measure that all of them have.",
+                given="; ".join(", ".join(own) for own in measures),
+                fix="Fit them in studies of their own.",
+            )
+        return METRICS[shared[0] if shared else "reconstruction_error"]
     return METRICS["rmse" if task == "regression" else "log_loss"]
 
 
 def scores(output: Tensor, target: Tensor, weight: Tensor | None, task: str) -> dict[str, Tensor]:
     """All metrics of a task at once, {name: (…)}, sharing their counts and orders."""
-    return scores_of(Sample(Rows(output, target), weight), task)
+    return scores_of(Sample(rows_for(task)(output, target), weight), task)
 
 
-def scores_of(sample: Sample, task: str) -> dict[str, Tensor]:
-    """All metrics of a task of a sample that may be shared further."""
-    return {metric.name: metric.function.of(sample) for metric in metrics_for(task, sample.rows.outputs)}
+def rows_for(task: str) -> type[Rows]:
+    """What outputs and targets of a task are made to."""
+    return unsupervised.Appraised if task == "unsupervised" else Rows
+
+
+def scores_of(sample: Sample, task: str, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+    """All metrics of a task, or those of these names, of a sample that may be shared further.
+
+    Without labels those that the family has.
+    """
+    metrics = [m for m in metrics_for(task, sample.rows.outputs) if names is None or m.name in names]
+    found = {metric.name: metric.function.of(sample) for metric in metrics}
+    if task == "unsupervised" and names is None:
+        found = {name: score for name, score in found.items() if not bool(score.isnan().all())}
+    return found

@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coterie.metrics.catalogue import metrics_for, scores_of
-from coterie.metrics.sample import Measure, Rows, Sample
+from coterie.metrics.catalogue import rows_for, scores_of
+from coterie.metrics.sample import Measure, Sample
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -84,16 +84,16 @@ def bootstrap_all(
     """
     together = _groups(together, weight)
     output, target, weight = existing(output, target, weight)
-    rows = Rows(output, target)
+    rows = rows_for(task)(output, target)
     columns = rows.outputs if task in ("multilabel", "regression") else 1
-    ranked = 1 if task == "binary" else rows.outputs
+    ranked = 1 if task in ("binary", "unsupervised") else rows.outputs  # of the latter nothing is sorted
     resamples = resamples_for(len(weight), ranked, resamples)
-    names = [metric.name for metric in metrics_for(task, rows.outputs)]
+    values = scores_of(Sample(rows, weight), task)
+    names = list(values)
     drawn: dict[str, list[Tensor]] = {name: [] for name in names}
     for counts in _counts(together, len(weight), columns, seed, resamples):
-        for name, score in scores_of(Sample(rows, counts * weight), task).items():
+        for name, score in scores_of(Sample(rows, counts * weight), task, names).items():
             drawn[name].append(score)
-    values = scores_of(Sample(rows, weight), task)
     return {name: _interval(values[name], drawn[name], level) for name in names}
 
 
@@ -198,7 +198,7 @@ def existing(output: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Ten
 def _by_weight(function: MetricFunction, output: Tensor, target: Tensor) -> Callable[[Tensor], Tensor]:
     """The score as a function of the weights alone; our own metrics then clean and sort the rows once."""
     if isinstance(function, Measure):
-        rows = Rows(output, target)
+        rows = function.rows(output, target)
         return lambda weight: function.of(Sample(rows, weight))
     return lambda weight: function(output, target, weight)
 

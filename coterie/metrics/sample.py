@@ -178,6 +178,8 @@ class Sample:
 class Measure:
     """A metric: `measure(output, target, weight)` from tensors, `measure.of(sample)` from a shared sample."""
 
+    rows: type[Rows] = Rows  # what it makes of outputs and targets
+
     def __init__(self, formula: Callable[[Sample], Tensor]) -> None:
         self.formula = formula
         update_wrapper(self, formula)
@@ -189,7 +191,7 @@ class Measure:
         return torch.where(void.reshape(void.shape + (1,) * (score.dim() - void.dim())), torch.nan, score)
 
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        return self.of(Sample(Rows(output, target), weight))
+        return self.of(Sample(self.rows(output, target), weight))
 
 
 def _unusable_values(values: Tensor) -> Tensor:

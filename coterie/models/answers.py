@@ -13,6 +13,7 @@ import polars as pl
 from torch import Tensor
 
 from coterie.data.schema import Target
+from coterie.data.table import tidy_names
 
 
 def decided(target: Target, output: Tensor, threshold: float | None = None) -> np.ndarray:
@@ -63,6 +64,14 @@ def answer_table(
         return pl.DataFrame(columns)
     ends = [output.shape[1]] * len(output) if length is None else length.tolist()
     return pl.DataFrame({name: _lists(values, ends) for name, values in columns.items()})
+
+
+def beside_names(answers: pl.DataFrame, names: pl.DataFrame | None) -> pl.DataFrame:
+    """The answers (N, …) behind the columns by which a person knows the rows (N, …), renamed if need be."""
+    if names is None:
+        return answers
+    called = tidy_names([*answers.columns, *names.columns])[0][answers.width :]
+    return pl.concat([names.rename(dict(zip(names.columns, called, strict=True))), answers], how="horizontal")
 
 
 def _lists(values: np.ndarray, ends: Sequence[int]) -> Any:

@@ -8,11 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coterie.errors import SpecError
 from coterie.models.attention import Block, Positions
 from coterie.models.family import SequenceFamily
 from coterie.models.layers import Dropout
+from coterie.models.masked import Masked, Texts
+from coterie.models.network import Network
+from coterie.models.output import Output
 from coterie.models.shape import Shape
-from coterie.models.steps import Mean
+from coterie.models.steps import Mean, Steps
+from coterie.models.unsupervised import Unlabelled
 from coterie.spec import choice, flag, integer, linear, number, options
 
 EPS = 1e-12
@@ -25,7 +30,8 @@ class BERT(SequenceFamily):
 
     At width 768, depth 12, hidden 3072, 512 positions and a vocabulary of 30,522 it has BERT-base's
     109,482,240 parameters (with its pooler, post-norm). Sequences of numbers are read too: each step goes
-    through an affine map, and the mean of all steps is the answer's source.
+    through an affine map, and the mean of all steps is the answer's source. Texts without a target are
+    learned by filling gaps (`masked.py`), and what was learned starts a classifier (`--init`).
 
     Vaswani et al., "Attention is all you need", 2017; Devlin et al., "BERT", 2019.
     """
@@ -33,6 +39,8 @@ class BERT(SequenceFamily):
     name = "bert"
     title = "Transformer encoder (BERT)"
     source = "Vaswani et al. 2017; Devlin et al. 2019"
+    tasks = (*SequenceFamily.tasks, "unsupervised")
+    measures = ("masked_loss",)
 
     width: int = integer(64, low=1, high=65536, search=options(64, 32, 128), help="width of every step")
     depth: int = integer(2, low=1, high=128, search=options(2, 1, 3), help="blocks")
@@ -60,6 +68,21 @@ class BERT(SequenceFamily):
 
     def pool(self, kind: str) -> nn.Module:
         return Pooler(self.width) if kind == "text" else Mean()
+
+    def network(self, shape: Shape, task: str, outputs: int) -> Network:
+        if task != "unsupervised":
+            return super().network(shape, task, outputs)
+        self._must_suit(shape, task)
+        if not shape.tokens:
+            raise SpecError(
+                "Without a target bert learns from texts.",
+                given=f"data of {' and '.join(shape.kinds) or 'nothing'}",
+                fix="Name a target, or a family that learns rows without one, such as autoencoder.",
+            )
+        steps = Steps(shape, self.token_width())
+        layers, width = self.layers(steps.width, each_step=False)
+        body = Masked(steps, layers, width, shape.tokens[1])
+        return Unlabelled(Texts(), body, Output(task, outputs), self.measures)
 
     @classmethod
     def advice(cls, task: str) -> dict[str, Any]:
@@ -111,8 +134,6 @@ def steps_of(shape: Shape) -> int:
 
 def fits(width: int, heads: int) -> None:
     """Refuses heads that cannot share the width."""
-    from coterie.errors import SpecError
-
     if width % heads:
         raise SpecError(
             "The width must be a multiple of the heads.",

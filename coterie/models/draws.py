@@ -19,15 +19,25 @@ from coterie.randomness import bits, fold
 
 @dataclass(frozen=True)
 class Draws:
-    """What one layer draws in one step; key: () int64; rows: B; dtype: of what is drawn."""
+    """What one layer draws in one step; key: () int64; rows: B; dtype: of what is drawn.
+
+    place: (B,) the rows' own numbers, if what is drawn for a row is to depend on its number and not on where
+    in the batch it stands.
+    """
 
     key: Tensor
     rows: int
     dtype: torch.dtype
+    place: Tensor | None = None
+
+    @classmethod
+    def of_rows(cls, key: Tensor, place: Tensor, dtype: torch.dtype) -> Draws:
+        """Draws of rows by their numbers (B,): the same for a row in whatever batch it comes."""
+        return cls(key, len(place), dtype, place)
 
     def uniform(self, word: int) -> Tensor:
         """(B,) numbers strictly between 0 and 1."""
-        return self._unit(word, self.rows)
+        return self.each(word, 1).squeeze(1)
 
     def within(self, word: int, size: Tensor) -> Tensor:
         """(B,) numbers between −size and size, each as likely; size: ()."""
@@ -35,7 +45,8 @@ class Draws:
 
     def each(self, word: int, numbers: int) -> Tensor:
         """(B, D) numbers strictly between 0 and 1."""
-        return self._unit(word, self.rows * numbers).view(self.rows, numbers)
+        # 23 bits and a half: single precision holds that exactly, so that 1 is never reached by rounding
+        return ((self._bits(word, numbers) >> 9).to(self.dtype) + 0.5) / 2**23
 
     def normal(self, word: int, numbers: int) -> Tensor:
         """(B, D) standard normal numbers, by Box and Muller (1958).
@@ -43,7 +54,7 @@ class Draws:
         One hash makes two: half of its bits are the radius, half the angle. They reach 4.85 deviations.
         """
         pairs = -(-numbers // 2)
-        drawn = bits(fold(self.key, word), self.rows * pairs).view(self.rows, pairs)
+        drawn = self._bits(word, pairs)
         first, second = (((half).to(self.dtype) + 0.5) / 65536 for half in (drawn & 0xFFFF, drawn >> 16))
         radius, angle = torch.sqrt(-2 * torch.log(first)), 2 * math.pi * second
         return torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], 1)[:, :numbers]
@@ -61,6 +72,9 @@ class Draws:
         ratio = torch.expm1(-torch.log(u) / a) * cosine.square()
         return 0.5 + 0.5 * torch.sign(cosine) * torch.rsqrt(1 + 1 / ratio)
 
-    def _unit(self, word: int, n: int) -> Tensor:
-        # 23 bits and a half: single precision holds that exactly, so that 1 is never reached by rounding
-        return ((bits(fold(self.key, word), n) >> 9).to(self.dtype) + 0.5) / 2**23
+    def _bits(self, word: int, numbers: int) -> Tensor:
+        """(B, D) random 32-bit integers."""
+        key = fold(self.key, word)
+        if self.place is None:
+            return bits(key, self.rows * numbers).view(self.rows, numbers)
+        return bits(fold(key, self.place)[:, None], numbers)

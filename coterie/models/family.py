@@ -37,7 +37,7 @@ class Family(Spec, ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
-    reads: ClassVar[tuple[str, ...]]  # of "table", "image", "sequence", "text": what it can be given
+    reads: ClassVar[tuple[str, ...]]  # of "table", "image", "sequence", "text", "episode": what it is given
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "multilabel", "regression")  # or ("text",)
     stepwise: ClassVar[bool] = False  # whether it can answer for every step of a sequence
     precision: ClassVar[str] = "single"  # or "double", where numbers of very different size must cancel
@@ -78,7 +78,9 @@ class Family(Spec, ABC):
             raise SpecError(
                 f"The family {self.name} needs {' or '.join(NEEDS[kind] for kind in self.reads)}.",
                 given=f"data of {' and '.join(NEEDS[kind] for kind in shape.kinds)}",
-                fix="Choose another with --models (`coterie models` lists them), or say what a column is: "
+                fix="Name an environment as the data, or choose another family with --models."
+                if self.reads == ("episode",)
+                else "Choose another with --models (`coterie models` lists them), or say what a column is: "
                 f"--kind NAME={self.reads[0] if self.reads[0] != 'table' else 'numeric'}.",
             )
         if shape.each_step and task != "text" and not (self.stepwise and shape.sequence):
@@ -95,8 +97,15 @@ LEARNS = {
     "multilabel": "several labels",
     "regression": "values",
     "text": "texts to be written",
+    "unsupervised": "rows without a target",
 }
-NEEDS = {"table": "columns of a table", "image": "images", "sequence": "sequences", "text": "texts"}
+NEEDS = {
+    "table": "columns of a table",
+    "image": "images",
+    "sequence": "sequences",
+    "text": "texts",
+    "episode": "episodes of an environment, such as CartPole-v1",
+}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from coterie.models.output import Output
 class Prepare(Protocol):
     """A preparation: a module with buffers, fitted on training rows."""
 
-    def fit(self, inputs: dict[str, Tensor]) -> None: ...
+    def fit(self, inputs: dict[str, Tensor], rows: Tensor | None = None) -> None: ...
 
     def __call__(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]: ...
 
@@ -51,6 +51,15 @@ class Network(nn.Module):
         self.body = body
         self.output = output
         self.augment = augment
+
+    @property
+    def fits(self) -> bool:
+        """Whether the body sets itself by training rows."""
+        return bool(getattr(self.body, "fits", False))
+
+    def fit(self, prepared: dict[str, Tensor]) -> None:
+        """Hands the body prepared training rows to set itself by: centres, ranges, bins."""
+        self.body.fit(prepared)  # type: ignore[attr-defined]
 
     @property
     def task(self) -> str:

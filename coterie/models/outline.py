@@ -67,6 +67,9 @@ def outline(family: Family, shape: Shape, task: str, outputs: int) -> tuple[Line
         called = _trace(network, one_row(shape))
     body = next(call for call in called.inner if call.module is network.body)
     parts = [part for call in body.inner for part in _parts(call, in_row=False)]
+    own = sum(parameter.numel() for parameter in body.module.parameters(recurse=False))
+    if own:
+        parts.append(_Part("of its own", type(body.module).__name__, (), own, 1))
     return tuple(_lines(_folded(parts), 0, set()))
 
 
@@ -75,7 +78,11 @@ def one_row(shape: Shape) -> dict[str, Tensor]:
     inputs = {
         "numeric": torch.zeros(1, len(shape.indicator)),
         "category": torch.zeros(1, len(shape.cardinality), dtype=torch.int64),
+        "label": torch.zeros(1, dtype=torch.int64),
+        "place": torch.zeros(1, dtype=torch.int64),
     }
+    if shape.environment:
+        inputs["episode"] = torch.zeros(1, dtype=torch.int64)
     if shape.image:
         inputs["image"] = torch.zeros(1, *shape.image)
     if shape.sequence:
@@ -130,7 +137,13 @@ def _trace(network: Any, inputs: dict[str, Tensor]) -> _Call:
         if module is not network:
             module.register_forward_pre_hook(enter)
             module.register_forward_hook(leave)
-    network.raw(inputs)
+    if getattr(network, "task", "") == "unsupervised":  # a body that is asked, not called
+        prepared = network.prepare(inputs)
+        enter(network.body, None)
+        network.body.judge(prepared["x"], prepared["label"], prepared["place"])
+        leave(network.body, None, prepared["x"])
+    else:
+        network.raw(inputs)
     _add_uncalled(stack[0], names)
     return stack[0]
 

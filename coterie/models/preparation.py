@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from coterie.models.shape import Shape
 
 CLIP = 10.0  # standard deviations at which a value is held
+AT_ONCE = 1 << 24  # numbers of images whose statistics are taken at once
 LARGEST = 1e15  # where a value that is not scaled is held, so that sums stay finite
 
 
@@ -41,9 +42,10 @@ class TablePreparation(nn.Module):
         self.register_buffer("center", torch.zeros(len(indicator)))
         self.register_buffer("scale", torch.ones(len(indicator)))
 
-    def fit(self, inputs: dict[str, Tensor]) -> None:
-        """Sets the statistics from training rows, "numeric" (N, F); one column at a time to bound memory."""
-        numeric = inputs["numeric"]
+    def fit(self, inputs: dict[str, Tensor], rows: Tensor | None = None) -> None:
+        """Sets the statistics from training rows, "numeric" (N, F), all or those of these numbers; one column
+        at a time to bound memory."""
+        numeric = _taken(inputs["numeric"], rows)
         for f in range(numeric.shape[1]):
             x = numeric[:, f].double()
             x = x[x.isfinite()]
@@ -86,15 +88,19 @@ class ImagePreparation(nn.Module):
         self.register_buffer("center", torch.zeros(channels, 1, 1))
         self.register_buffer("scale", torch.ones(channels, 1, 1))
 
-    def fit(self, images: Tensor) -> None:
-        """Sets the statistics from training images (N, C, H, W), a thousand at a time to bound memory."""
+    def fit(self, images: Tensor, rows: Tensor | None = None) -> None:
+        """Sets the statistics from training images (N, C, H, W), all or those of these rows.
+
+        Some at a time, to bound memory: of images that lie in a file, only these are ever read.
+        """
         count, total, squares = (
             0,
             torch.zeros(len(self.center)).double(),
             torch.zeros(len(self.center)).double(),
         )
-        for part in images.split(1000):
-            x = part.double()
+        rows = torch.arange(len(images)) if rows is None else rows
+        for part in rows.split(max(1, min(1000, AT_ONCE // max(1, images[:1].numel())))):
+            x = images[part].double()
             count += x[:, 0].numel()
             total += x.sum((0, 2, 3))
             squares += x.square().sum((0, 2, 3))
@@ -145,12 +151,13 @@ class Preparation(nn.Module):
         self.image = ImagePreparation(shape.image[0]) if shape.image else None
         self.sequence = SequencePreparation(shape.sequence[1]) if shape.sequence else None
 
-    def fit(self, inputs: dict[str, Tensor]) -> None:
-        self.table.fit(inputs)
+    def fit(self, inputs: dict[str, Tensor], rows: Tensor | None = None) -> None:
+        """Sets the statistics from training rows: all of inputs, or those of these numbers."""
+        self.table.fit(inputs, rows)
         if self.image is not None:
-            self.image.fit(inputs["image"])
+            self.image.fit(inputs["image"], rows)
         if self.sequence is not None:
-            self.sequence.fit(inputs["sequence"], inputs["length"])
+            self.sequence.fit(_taken(inputs["sequence"], rows), _taken(inputs["length"], rows))
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         out = {n: inputs[n] for n in ("tokens", "length", "answer") if n in inputs} | self.table(inputs)
@@ -168,6 +175,10 @@ def prepare_for(
     if shape.kinds in (("table",), ()) and not shape.answer:
         return TablePreparation(shape.indicator, impute, scaling)
     return Preparation(shape, impute, scaling)
+
+
+def _taken(column: Tensor, rows: Tensor | None) -> Tensor:
+    return column if rows is None else column[rows]
 
 
 def _quantile(ordered: Tensor, q: float) -> Tensor:

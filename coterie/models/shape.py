@@ -14,7 +14,8 @@ class Shape:
     indicator: for each numeric input, whether a missing indicator goes with it; cardinality: codes of each
     category input; image: (C, H, W); sequence: (T, F), steps of the longest and variables; tokens: (T, V),
     the longest text and entries of the vocabulary; answer: the same of the text to be written, for
-    sequence to sequence. each_step: an answer for every step, not one a row.
+    sequence to sequence. each_step: an answer for every step, not one a row. environment: its name, where a
+    row is an episode.
     """
 
     indicator: tuple[bool, ...] = ()
@@ -24,6 +25,7 @@ class Shape:
     tokens: tuple[int, int] | None = None
     answer: tuple[int, int] | None = None
     each_step: bool = False
+    environment: str = ""
 
     @classmethod
     def of(cls, schema: Schema) -> Shape:
@@ -35,6 +37,7 @@ class Shape:
             schema.tokens,
             schema.answer,
             schema.target is not None and schema.target.each_step,
+            schema.environment,
         )
 
     @property
@@ -44,17 +47,20 @@ class Shape:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What there is of "image", "sequence", "text", "table"."""
+        """What there is of "image", "sequence", "text", "table", "episode"."""
         there = {
             "image": self.image,
             "sequence": self.sequence,
             "text": self.tokens or self.answer,
             "table": self.indicator or self.cardinality,
+            "episode": self.environment,
         }
         return tuple(kind for kind, what in there.items() if what)
 
     def __str__(self) -> str:
         """What a network is given, in words."""
+        if self.environment:
+            return f"episodes of {self.environment}"
         columns = len(self.indicator) + len(self.cardinality)
         said = []
         if self.image:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from coterie.objectives import losses
+from coterie.objectives.penalties import Penalties
+from coterie.objectives.players import ALONE
 
 
 class Network(Protocol):
@@ -48,15 +50,12 @@ class Supervised(nn.Module):
     numbers: "label_smoothing", "huber_delta", "l1", "l2" by name; a penalty of 0 is left out.
     class_weight: (K,) factor of each class, or None.
 
-    The penalties are l1·Σ|w| and l2·Σw² over weights (parameters with two or more axes); biases and
-    the gains of normalisations are free.
+    It has one player, who owns all parameters. For the penalties see `Penalties`.
     """
 
     network: Network
     label_smoothing: Tensor
     huber_delta: Tensor
-    l1: Tensor
-    l2: Tensor
     class_weight: Tensor | None
 
     def __init__(
@@ -70,12 +69,13 @@ class Supervised(nn.Module):
         self.network = network
         self.task = network.task
         self.loss = loss if loss != "auto" else ("mse" if self.task == "regression" else "cross_entropy")
-        for name in ("label_smoothing", "huber_delta", "l1", "l2"):
+        for name in ("label_smoothing", "huber_delta"):
             self.register_buffer(name, torch.tensor(numbers[name]))
         self.register_buffer("class_weight", class_weight)
-        self.penalties = [name for name in ("l1", "l2") if numbers[name] > 0]
+        self.penalties = Penalties(numbers)
+        self.players = ALONE
 
-    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+    def forward(self, batch: dict[str, Tensor], player: str = "") -> Tensor:
         prepared = self.network.prepared(batch)
         raw, target, weight = self._rows(self.network.body(prepared), batch)
         if self.class_weight is not None:
@@ -87,7 +87,7 @@ class Supervised(nn.Module):
         # where, not a product alone: a padded row may hold an infinite loss, and 0·inf is not 0
         rows = torch.where(weight > 0, rows, 0.0)
         loss = (rows * weight).sum() / weight.sum().clamp_min(1e-30)
-        return loss + self._penalty() if self.penalties else loss
+        return self.penalties.added(loss, self.network.parameters())
 
     def _rows(self, raw: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs, targets and weights with one row for each that is judged: a step, or a network."""
@@ -98,15 +98,6 @@ class Supervised(nn.Module):
             several = raw.shape[1]
             return raw.flatten(0, 1), target.repeat_interleave(several, 0), weight.repeat_interleave(several)
         return raw, target, weight
-
-    def _penalty(self) -> Tensor:
-        weights = [p for p in self.network.parameters() if p.ndim > 1]
-        penalty = torch.zeros_like(self.l1)
-        if "l1" in self.penalties:
-            penalty = penalty + self.l1 * torch.stack([w.abs().sum() for w in weights]).sum()
-        if "l2" in self.penalties:
-            penalty = penalty + self.l2 * torch.stack([w.square().sum() for w in weights]).sum()
-        return penalty
 
     def _per_row(self, raw: Tensor, target: Tensor) -> Tensor:
         if self.task != "regression" and self.loss in ("perceptron", "lms"):

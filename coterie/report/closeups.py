@@ -12,6 +12,7 @@ import numpy as np
 from coterie.report.augmented import augmented
 from coterie.report.drawing import as_array
 from coterie.report.illustrations import Album, Mosaic, Plate
+from coterie.report.made import without_rows
 from coterie.report.numbers import count
 from coterie.report.sequences import attention_map, forecast_lines
 from coterie.report.thumbnails import line
@@ -33,7 +34,10 @@ Facts = dict[str, Any]
 def allowed(facts: Facts) -> Facts:
     """What of the study's close-up may be shown: nothing of single rows where they are to be left out."""
     found: Facts = facts["closeup"] or {}
-    return {n: v for n, v in found.items() if not (facts["rows_left_out"] and n in OF_ROWS)}
+    if not facts["rows_left_out"]:
+        return found
+    found = {n: v for n, v in found.items() if n not in OF_ROWS}
+    return found | ({"made": without_rows(found["made"])} if "made" in found else {})
 
 
 def inside(found: Facts) -> bool:

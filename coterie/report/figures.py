@@ -18,14 +18,18 @@ from coterie.report.classification import (
     threshold_curve,
 )
 from coterie.report.curves import learning_curves, winner_curves
+from coterie.report.planes import clouds, code_plane
 from coterie.report.regression import predicted_against_true, residuals
 from coterie.report.response import decision_regions, fitted_curve, permutation_importance
 from coterie.report.sequences import attention_map, forecast_lines
+from coterie.report.transfer import transfer_curves
 
 __all__ = [
     "attention_map",
     "augmented",
     "calibration_curve",
+    "clouds",
+    "code_plane",
     "confusion_matrix",
     "decision_regions",
     "fitted_curve",
@@ -40,5 +44,6 @@ __all__ = [
     "roc_curve",
     "score_intervals",
     "threshold_curve",
+    "transfer_curves",
     "winner_curves",
 ]

@@ -73,16 +73,20 @@ def of_training(album: Album, facts: dict[str, Any], curves: Sequence[dict[str, 
     if not curves or not facts["winner"]:
         return []
     winner = facts["winner"]["index"]
+    label = facts["metric"]["label"] if facts["task"] == "unsupervised" else "loss"
     plates = [
         album.plate(
             "All candidates",
-            figures.learning_curves(curves, winner),
+            figures.learning_curves(curves, winner, label=label),
             "The wildest values are cut off so that the rest can be read. A member that stops early keeps "
             "its last value.",
-            f"Loss by epoch of {len(curves)} networks, the winner's mean bold.",
+            f"{_capital(label)} by epoch of {len(curves)} networks, the winner's mean bold.",
         )
     ]
-    if any(v is not None for c in curves if c["candidate"] == winner for v in c["validation"]):
+    # a bound, a return or a discrepancy is no loss: both in one figure would not be of one thing
+    metric = facts["metric"]
+    other = facts["task"] == "unsupervised" and (metric["maximise"] or metric["name"] == "mmd")
+    if not other and any(v is not None for c in curves if c["candidate"] == winner for v in c["validation"]):
         plates.append(
             album.plate(
                 "The winner, training against validation",
@@ -160,7 +164,7 @@ def of_predictions(album: Album, facts: dict[str, Any], arrays: dict[str, Any]) 
         )
     part = "test" if arrays.get("test_output") is not None and len(arrays["test_output"]) else "oof"
     output, target = arrays.get(f"{part}_output"), arrays.get(f"{part}_target")
-    if output is None or target is None or not len(output) or facts["task"] == "text":
+    if output is None or target is None or not len(output) or facts["task"] in ("text", "unsupervised"):
         return plates
     output, target, weight = as_array(output), as_array(target), arrays.get(f"{part}_weight")
     if facts["task"] == "regression":

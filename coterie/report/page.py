@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from coterie.report import illustrations as drawn
-from coterie.report import numbers, words
+from coterie.report import made, numbers, words
 from coterie.report.candidates import ranking
 from coterie.report.closeups import allowed, cell, gallery, inside, of_network, of_sequences
 from coterie.report.completing import complete
@@ -70,6 +70,8 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
             "thresholds": drawn.of_thresholds(album, facts),
             "learnt": drawn.of_learnt(album, facts),
             "network": of_network(closeup),
+            "made": made.mosaics(closeup.get("made", {}), closeup.get("part", "")),
+            "codes": made.plates(album, closeup.get("made", {}), arrays),
             "sequences": of_sequences(album, closeup, arrays),
         },
     }

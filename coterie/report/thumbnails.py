@@ -65,6 +65,29 @@ def mosaic(maps: np.ndarray, signed: bool = False) -> str:
     return _png(Image.fromarray(sheet, "RGBA"), TILE * max(across, down))
 
 
+def sheet(images: np.ndarray, low: float, high: float, across: int) -> str:
+    """Images (N, C, H, W), `across` in a row, all between the same black and white, as a PNG in base64."""
+    n = len(images)
+    page = page_of(images, low, high, across)
+    return _png(Image.fromarray(page, "RGBA"), TILE * max(min(across, max(1, n)), -(-n // across)))
+
+
+def page_of(images: np.ndarray, low: float, high: float, across: int) -> np.ndarray:
+    """The same as pixels (…, …, 4) uint8, with nothing between the images."""
+    n, channels, height, width = images.shape
+    across = min(across, max(1, n))
+    down = -(-n // across)
+    gap = max(1, round(max(height, width) / 12))
+    shares = np.clip(np.nan_to_num((images - low) / (high - low), nan=0.0), 0, 1)
+    tones = shares if channels == 3 else np.repeat(shares.mean(1, keepdims=True), 3, 1)
+    page = np.zeros((down * (height + gap) - gap, across * (width + gap) - gap, 4), dtype=np.uint8)
+    for place in range(n):
+        top, left = place // across * (height + gap), place % across * (width + gap)
+        page[top : top + height, left : left + width, :3] = (tones[place] * 255).round().transpose(1, 2, 0)
+        page[top : top + height, left : left + width, 3] = 255
+    return page
+
+
 def line(steps: np.ndarray) -> Markup:
     """A sequence (T, F) as a small SVG without axes; at most four variables, each of its own range."""
     width, height = LINE

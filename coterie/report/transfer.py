@@ -30,12 +30,15 @@ def transfer_curves(
     lines = []
     for place, (colour, values) in enumerate(zip(colours, scores.values(), strict=False)):
         array = as_array(values).reshape(len(labels), -1)
+        beside = 1 + 0.04 * (place - (len(scores) - 1) / 2)  # so that no dot hides another's
         for n, each in zip(labels, array, strict=True):
-            ax.plot([n] * len(each), each, "o", color=colour, ms=3, alpha=0.4, mew=0)
+            ax.plot([n * beside] * len(each), each, "o", color=colour, ms=4, alpha=0.6, mew=0)
         (line,) = ax.plot(labels, array.mean(1), "-o", color=colour, lw=2.2, ms=5, zorder=3 + place)
         lines.append(line)
     if len(labels) > 1 and labels[0] > 0 and labels[-1] >= 4 * labels[0]:
         ax.set_xscale("log")
+    elif len(labels) == 1:
+        ax.set_xlim(labels[0] - max(1, labels[0]) / 4, labels[0] + max(1, labels[0]) / 4)
     ax.xaxis.set_major_locator(FixedLocator(list(labels)))
     ax.xaxis.set_major_formatter(FixedFormatter([str(n) for n in labels]))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -76,6 +76,44 @@ MEASURES: dict[str, tuple[str, str]] = {
                                            "change it."),
     "r2": ("R²", "The share of the target's variance that is explained: 1 is perfect, 0 is no better than "
                  "the mean."),
+    "reconstruction_error": (
+        "reconstruction error",
+        "The mean squared error of a number that went through its code, scaled as the network sees it. A "
+        "longer code always lowers it: compare codes of equal length.",
+    ),
+    "log_likelihood": (
+        "log-likelihood",
+        "How probable rows are that the model has not seen, in nats a row. Of numbers it is a density, which "
+        "depends on their unit: compare on the same data only.",
+    ),
+    "evidence_bound": (
+        "evidence bound",
+        "A number that the log-likelihood is not below, in nats a row; how far below it lies is not known.",
+    ),
+    "pseudo_likelihood": (
+        "pseudo-likelihood",
+        "How well each number of a row is told from all its others, in nats a row.",
+    ),
+    "denoising_error": (
+        "denoising error",
+        "The mean squared error with which noise, or what lies under it, is found: it is not yet the quality "
+        "of samples.",
+    ),
+    "contrastive_loss": (
+        "contrastive loss",
+        "How hard a row's other view is to find among those of other rows. What codes are worth, a probe "
+        "tells.",
+    ),
+    "masked_loss": (
+        "loss of hidden tokens",
+        "How surprised the model is by tokens that were hidden from it, in nats a token.",
+    ),
+    "mmd": (
+        "discrepancy of samples (MMD²)",
+        "How far samples lie from real rows as a whole; about 0 where this kernel sees no difference. It "
+        "does not see copying: look at the nearest rows of training.",
+    ),
+    "episode_return": ("return", "The sum of the rewards of an episode, on average."),
     "mape": ("mean percentage error", "The average error as a share of the true value; unreliable when true "
                                       "values are near 0."),
 }  # fmt: skip
@@ -84,6 +122,7 @@ LOWER_IS_BETTER = frozenset(
     {
         "false_positive_rate", "miss_rate", "log_loss", "brier", "calibration_error",
         "mse", "rmse", "mae", "median_ae", "mape", "perplexity",
+        "reconstruction_error", "denoising_error", "contrastive_loss", "masked_loss", "mmd",
     }
 )  # fmt: skip
 
@@ -93,6 +132,10 @@ HEADLINES = {
     "multilabel": ("average_precision", "roc_auc", "f1", "exact_match"),
     "regression": ("rmse", "mae", "r2"),
     "text": ("log_loss", "token_accuracy", "perplexity"),
+    "unsupervised": (
+        *("episode_return", "log_likelihood", "evidence_bound", "mmd", "reconstruction_error"),
+        *("denoising_error", "contrastive_loss", "masked_loss", "pseudo_likelihood"),
+    ),
 }
 
 TASKS = {
@@ -101,6 +144,7 @@ TASKS = {
     "multilabel": "saying which labels apply",
     "regression": "predicting a value",
     "text": "writing a text",
+    "unsupervised": "learning without labels",
 }
 
 SPLITS = {

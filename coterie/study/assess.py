@@ -71,6 +71,7 @@ def assess(
     warnings, compute, versions.
     """
     task, seed = problem.roles.target.task, question.seed
+    classes = () if task == "unsupervised" else problem.roles.target.classes
     unseen = judge("validation", problem.dataset, oof_positions, oof) if len(oof_positions) else None
     test = score_test_rows(problem, model)
     on = test if test is not None else unseen
@@ -99,7 +100,7 @@ def assess(
         "folder": context["folder"],
         "task": task,
         "target": list(problem.roles.target.names),
-        "classes": list(problem.roles.target.classes),
+        "classes": list(classes),
         "finished": context["finished"],
         "verdict": verdict(
             comparison,
@@ -113,7 +114,7 @@ def assess(
         "look_at": look_at(
             task,
             _target(problem).numpy(),
-            classes=problem.roles.target.classes,
+            classes=classes,
             metric=metric,
             accuracy=accuracy,
         ),
@@ -122,13 +123,15 @@ def assess(
         "test": test_scores,
         "resamples": affordable(RESAMPLES, test, task) if test is not None else 0,
         "validation": validation,
-        "per_class": [] if on is None or task == "regression" else class_table(on, model.classes),
+        "per_class": []
+        if on is None or task in ("regression", "unsupervised")
+        else class_table(on, model.classes),
         "winner": winner.facts(list(winner.candidate.values())) | {"members": len(model.members)},
         "candidates": [candidate_facts(one, context["searched"]) for one in ranked],
         "searched": context["searched"],
         "baselines": beside,
         "comparison": None if comparison is None else comparison.facts(),
-        "confusion": confusion(on) if on is not None and problem.roles.target.classes else None,
+        "confusion": confusion(on) if on is not None and classes else None,
         "thresholds": table_of_thresholds,
         "threshold": threshold,
         "intervals": intervals,
@@ -162,7 +165,7 @@ def score_test_rows(problem: Problem, model: Model) -> Judged | None:
     """
     if not len(problem.test):
         return None
-    return judge("test", problem.dataset, problem.test, model.output(rows_of(problem.dataset, problem.test)))
+    return judge("test", problem.dataset, problem.test, model.output(problem.dataset, problem.test))
 
 
 def member_validation(problem: Problem, model: Model) -> list[Judged]:
@@ -171,7 +174,7 @@ def member_validation(problem: Problem, model: Model) -> list[Judged]:
     for place, member in enumerate(model.members):
         _, rows = problem.folds[member["fold"]] if problem.folds else ((), problem.development[:0])
         if len(rows):
-            output = model.subset([place]).output(rows_of(problem.dataset, rows))
+            output = model.subset([place]).output(problem.dataset, rows)
             found.append(judge("validation", problem.dataset, rows, output))
     return found
 
@@ -187,7 +190,7 @@ def _by_fold(problem: Problem, unseen: Judged | None) -> list[Judged]:
 def _seen(problem: Problem, model: Model) -> Judged:
     """Development rows, for what says how a model works and not how good it is."""
     at = problem.development
-    return judge("development", problem.dataset, at, model.output(rows_of(problem.dataset, at)))
+    return judge("development", problem.dataset, at, model.output(problem.dataset, at))
 
 
 def _target(problem: Problem) -> Tensor:

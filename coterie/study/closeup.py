@@ -20,6 +20,7 @@ from coterie.report.thumbnails import mosaic, picture
 from coterie.study.cells import range_of, text
 from coterie.study.forecasts import forecasts
 from coterie.study.inside import attention_maps, augmented, first_convolution, looks_of_start
+from coterie.study.made import made
 from coterie.study.problem import Problem
 from coterie.study.question import Question
 from coterie.study.scores import plain
@@ -50,6 +51,9 @@ def closeup(
     arrays: dict[str, Any] = {}
     if dataset.schema.image and len(positions):
         found |= _convolution(model, dataset, int(positions[0]), question.rows)
+    found["made"], arrays = made(
+        problem, model, positions, _trained_on(problem, model, question), question.rows, question.seed
+    )
     found["coefficients"] = _coefficients(model)
     found["trace"] = {} if trace is None else _trace(trace)
     if question.rows and len(positions):
@@ -57,7 +61,8 @@ def closeup(
             found |= _texts(model, problem, positions, question.seed)
         found["highlights"] = _highlights(model, dataset, positions[:LOOKS])
         found["forecasts"] = forecasts(model, dataset, positions)
-        found["augmented"], arrays = _augmented(model, dataset, _spread(problem.development), question.seed)
+        found["augmented"], more = _augmented(model, dataset, _spread(problem.development), question.seed)
+        arrays |= more
     found = {name: value for name, value in found.items() if value}
     return (plain({"part": part, **found}) if found else {}), arrays
 
@@ -81,6 +86,13 @@ def rows_to_show(problem: Problem, model: Model, question: Question) -> tuple[np
     if problem.folds and not question.refit and len(problem.folds[fold][1]):
         return problem.folds[fold][1], "validation"
     return problem.development, "training"
+
+
+def _trained_on(problem: Problem, model: Model, question: Question) -> np.ndarray:
+    """Positions of the rows that the first member learned from."""
+    if problem.folds and not question.refit:
+        return problem.folds[model.members[0]["fold"]][0]
+    return problem.development
 
 
 def _convolution(model: Model, dataset: Dataset, position: int, rows: bool) -> Facts:

@@ -80,7 +80,7 @@ def out_of_fold(problem: Problem, model: Model) -> tuple[np.ndarray, Tensor]:
     for fold, (_, validation) in enumerate(problem.folds):
         places = [p for p, member in enumerate(model.members) if member["fold"] == fold]
         if places and len(validation):
-            output = model.subset(places).output(rows_of(problem.dataset, validation))
+            output = model.subset(places).output(problem.dataset, validation)
             if total is None:
                 total = torch.zeros(len(problem.dataset), *output.shape[1:], dtype=output.dtype)
             total[torch.from_numpy(validation)] += output

@@ -18,7 +18,8 @@ from torch import Tensor
 from coterie.metrics.catalogue import Metric
 from coterie.study.events import Saved, Stopped, StudyEvent
 from coterie.study.folder import CHECKPOINT, EVENTS, Folder, spoilt
-from coterie.training.cohort import Arena, Cohort, Record
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort, Record
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, Retire, StepEnd
 from coterie.training.loop import steps_left, train
 from coterie.training.plan import CohortPlan
@@ -88,7 +89,7 @@ def _fit_one(
             except (KeyError, TypeError, ValueError) as error:
                 raise spoilt(folder / NOW, f"not this cohort's: {error}") from error
     saved = time.monotonic()
-    events = train(cohort, metric.function, metric.maximise)
+    events = train(cohort, metric.function, metric.maximise, metric.view)
     event: Event | None = next(events)
     command: Retire | None = None
     traced = cohort.flat.numel() <= TRACED and steps_left(cohort) <= LONGEST_TRACE

@@ -6,7 +6,6 @@ length is noted in each checkpoint, so that a resume cuts off what came after. J
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from coterie.errors import StudyError
+from coterie.model import checksum
 
 ASKED, EVENTS, ASSESSMENT, PREDICTIONS = (
     "study.json",
@@ -87,7 +87,7 @@ class Folder:
 
     def write_json(self, name: str, data: dict[str, Any]) -> Path:
         """JSON with a checksum of itself, by which `read_json` knows it again."""
-        sealed = {**data, "checksum": _checksum(data)}
+        sealed = {**data, "checksum": checksum(data)}
         return self.write(name, json.dumps(sealed, indent=1, ensure_ascii=False))
 
     def read_json(self, name: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Folder:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise spoilt(path, str(error)) from error
-        if not isinstance(data, dict) or data.pop("checksum", None) != _checksum(data):
+        if not isinstance(data, dict) or data.pop("checksum", None) != checksum(data):
             raise spoilt(path, "changed or cut short: its checksum is another")
         return data
 
@@ -201,10 +201,6 @@ def _make(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(path, error, "Give another --out.") from error
-
-
-def _checksum(data: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 INTACT = "What was saved before is intact: make room, then `coterie resume`."

@@ -12,7 +12,6 @@ import numpy as np
 
 from coterie.data.dataset import Dataset
 from coterie.model import Model
-from coterie.study.fitted import rows_of
 
 STEP = re.compile(r"(.+)\+(\d+)")
 SHOWN = 6  # forecasts that are drawn
@@ -50,7 +49,7 @@ def forecasts(model: Model, dataset: Dataset, positions: np.ndarray) -> dict[str
     truth = dataset.target.double().numpy()[rows]
     series = np.concatenate([truth[:, 0], truth[-1, 1:]])
     at = np.arange(0, len(rows), steps)
-    output = model.output(rows_of(dataset, rows[at])).numpy()
+    output = model.output(dataset, rows[at]).numpy()
     found = [{"time": int(t) - 1, "values": values.tolist()} for t, values in zip(at, output, strict=True)]
     return {
         "name": name,

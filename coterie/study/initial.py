@@ -5,6 +5,8 @@ the same; what belongs to a table's columns only where the columns are. An earli
 that a token means what it meant, and an image's centre and scale where the new images are of that kind.
 All of it is copied beside the study, which then needs the earlier folder no more.
 
+What was learned without labels starts a family that learns from them: see `heirs.py`.
+
 E earlier members.
 """
 
@@ -33,7 +35,9 @@ from coterie.models.catalogue import family_named
 from coterie.models.family import Family, TableFamily
 from coterie.models.network import Network
 from coterie.models.shape import Shape
+from coterie.models.unsupervised import UnsupervisedFamily
 from coterie.study.folder import ASKED, MODEL, Folder, spoilt
+from coterie.study.heirs import heir_of, inherited
 from coterie.study.planning import candidates_of
 from coterie.study.problem import Problem, pose, reading_of
 from coterie.study.question import Question
@@ -60,6 +64,7 @@ class Initial:
     tensors: dict[str, Tensor]  # (E, …) by name in the network
     schema: Schema | None = None
     coding: str = ""
+    reach: float = 4.0  # deviations of an image's values that its scale is, at most
 
     @property
     def sha256(self) -> str:
@@ -83,11 +88,27 @@ class Initial:
 
     def asked(self, question: Question) -> Question:
         """The question with this family, which it must not contradict."""
-        if question.models not in ((), (self.family,)):
+        heir = self.heir()
+        suited = (self.family,) if heir is None else (self.family, heir.name)
+        without_labels = family_named(self.family).tasks == ("unsupervised",)
+        if (
+            heir is None
+            and without_labels
+            and question.models != suited
+            and (question.models or question.target)
+        ):
+            raise ModelError(
+                "What was learned without labels starts a family that has the same layers.",
+                given=f"'{self.source}' of the family {self.family}, whose layers no other family has",
+                fix="Start from an autoencoder with --fix layers=dense, a dbn or simclr; or learn on without "
+                f"labels: --models {self.family}.",
+            )
+        if len(question.models) > 1 or not set(question.models) <= {*suited}:
             raise SpecError(
-                "A study with --init trains the family that it starts from.",
+                "A study with --init trains the family that it starts from"
+                f"{', or learns a target on top of it' if heir else ''}.",
                 given=f"--models {','.join(question.models)} and a model of the family {self.family}",
-                fix=f"Leave --models out, or name {self.family}.",
+                fix=f"Leave --models out, or name {' or '.join(suited)}.",
             )
         if self._codings() != ("", "") and (question.tokenizer != "auto" or question.vocabulary):
             raise SpecError(
@@ -95,7 +116,32 @@ class Initial:
                 given="--tokenizer or --vocabulary",
                 fix="Leave it out.",
             )
-        return replace(question, models=(self.family,))
+        if question.models:
+            return question
+        return replace(question, models=(heir.name if heir and question.target else self.family,))
+
+    def heir(self) -> Family | None:
+        """The family, as built, that can learn a target on top of what was learned without one."""
+        if self.schema is None:
+            return None
+        return heir_of(self._made(), self.tensors, Shape.of(self.schema))
+
+    def inherited(self) -> Initial:
+        """The same as a model of its heir."""
+        heir, schema = self.heir(), self.schema
+        assert heir is not None
+        assert schema is not None
+        tensors = inherited(self.tensors, Shape.of(schema))
+        made = self._made()
+        ranged = (
+            isinstance(made, UnsupervisedFamily) and made.scaled() == "unit"
+        )  # by the range, not deviation
+        reach = 20.0 if ranged else self.reach
+        return replace(self, family=heir.name, structure=_structure(heir), tensors=tensors, reach=reach)
+
+    def _made(self) -> Family:
+        family = family_named(self.family)
+        return family(**{name: spec.read(family, name, value) for name, value in self.structure.items()})
 
     def held(self, question: Question) -> dict[str, Any]:
         """Hyperparameters that candidates take from the earlier model, unless the question says otherwise."""
@@ -140,7 +186,7 @@ class Initial:
             tensors = {name: _grey(name, tensor) for name, tensor in tensors.items()}
         for kind in ("image", "sequence"):
             prefix = f"prepare.{kind}."
-            if f"{prefix}center" in tensors and not _alike(kind, tensors, problem):
+            if f"{prefix}center" in tensors and not _alike(kind, tensors, problem, self.reach):
                 tensors = {n: t for n, t in tensors.items() if not n.startswith(prefix)}
         return Start(tensors)
 
@@ -217,11 +263,15 @@ def of_model(model: Model, source: str) -> Initial:
     parameters = model.layout.views(model.flat)
     # a buffer of one number is a hyperparameter, such as a dropout rate, which the new study sets itself
     buffers = {n.removeprefix(NETWORK): b for n, b in model.buffers.items() if b.ndim > 1}
-    known = spec.hypers(type(model.family))
-    structure = {n: v for n, v in model.family.values().items() if not known[n].stacked}
-    plain = {n: list(v) if isinstance(v, tuple) else v for n, v in structure.items()}
     tensors = {n: t.detach().cpu().contiguous() for n, t in {**parameters, **buffers}.items()}
-    return Initial(source, model.family.name, plain, tensors, model.schema)
+    return Initial(source, model.family.name, _structure(model.family), tensors, model.schema)
+
+
+def _structure(family: Family) -> dict[str, Any]:
+    """The hyperparameters that fix a network's shapes, as they are written."""
+    known = spec.hypers(type(family))
+    structure = {n: v for n, v in family.values().items() if not known[n].stacked}
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in structure.items()}
 
 
 @dataclass(frozen=True)
@@ -240,6 +290,8 @@ def posed(question: Question, table: Table, test: Table | None, initial: Initial
         candidates = candidates_of(question, problem)
         _refuse_settings(candidates)
         return Posed(problem, candidates, None)
+    if question.models != (initial.family,):
+        initial = initial.inherited()
     problem = pose(question, table, test, initial.reading(question))
     candidates = candidates_of(question, problem, initial.held(question))
     start = initial.start(problem)
@@ -305,7 +357,7 @@ def _grey(name: str, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _alike(kind: str, tensors: Mapping[str, Tensor], problem: Problem) -> bool:
+def _alike(kind: str, tensors: Mapping[str, Tensor], problem: Problem, reach: float) -> bool:
     """Whether the new values are of about the earlier centre and scale, channel by channel."""
     rows = torch.from_numpy(problem.development[:LOOKED_AT])
     x = problem.dataset.inputs[kind][rows].double()
@@ -320,7 +372,7 @@ def _alike(kind: str, tensors: Mapping[str, Tensor], problem: Problem) -> bool:
     for values, old_center, old_scale in zip(channels, center.tolist(), scale.tolist(), strict=True):
         values = values[values.isfinite()]
         spread = float(values.std(correction=0)) if len(values) else 0.0
-        if not 0.25 * old_scale <= spread <= 4 * old_scale:
+        if not old_scale / reach <= spread <= 4 * old_scale:
             return False
         if abs(float(values.mean()) - old_center) > 2 * old_scale:
             return False

@@ -10,7 +10,7 @@ import numpy as np
 from coterie.data.describe import describe
 from coterie.data.table import Table
 from coterie.models.shape import Shape
-from coterie.study.initial import open_initial, posed
+from coterie.study.initial import Initial, open_initial, posed
 from coterie.study.planning import costs_of, metric_of
 from coterie.study.question import Question
 
@@ -54,9 +54,13 @@ class Inspection:
         return "\n".join([*lines, *self.notes, *(f"warning: {w}" for w in self.warnings)])
 
 
-def look(question: Question, table: Table, test: Table | None = None) -> Inspection:
-    """Reads, types and splits as a fit would, and says what came of it."""
-    initial = None if question.init is None else open_initial(question.init)
+def look(
+    question: Question, table: Table, test: Table | None = None, initial: Initial | None = None
+) -> Inspection:
+    """Reads, types and splits as a fit would, and says what came of it. initial: what the question begins
+    from, where it is open already."""
+    if initial is None and question.init is not None:
+        initial = open_initial(question.init)
     question = initial.asked(question) if initial else question
     both = posed(question, table, test, initial)
     problem, candidates = both.problem, both.candidates

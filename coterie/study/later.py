@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from coterie.data.checks import outside_warnings
-from coterie.data.encode import answered, encode
+from coterie.data.encode import answered
+from coterie.data.later import encode_later
 from coterie.data.roles import find_column, listed
 from coterie.data.schema import Target
 from coterie.data.table import Table
@@ -30,11 +32,14 @@ from coterie.study.scores import (
 from coterie.study.verdict import look_at
 
 
-def score_table(model: Model, data: Any, by: Sequence[str] = (), *, seed: int = 0) -> dict[str, Any]:
+def score_table(
+    model: Model, data: Any, by: Sequence[str] = (), *, skip_bad: bool = False, seed: int = 0
+) -> dict[str, Any]:
     """How good a model is on labelled rows that it has never seen, as plain data.
 
     data: anything that `read` takes, with the columns that the model was trained on and its
-    target. by: columns whose values are scored apart. Rows without a target, or of a class that the model
+    target. by: columns whose values are scored apart. skip_bad: leave out rows whose image files cannot be
+    read. Rows without a target, or of a class that the model
     does not know, are left out, and that is said.
 
     Keys: source, task, target, classes, rows (scored), left_out, scores {metric: value, low, high}, look_at,
@@ -49,9 +54,12 @@ def score_table(model: Model, data: Any, by: Sequence[str] = (), *, seed: int = 
     for name in by:
         find_column(table, name, "A column to score by")
     rows, warnings = judgeable_rows(table, target)
-    dataset = encode(table, model.schema, rows)
-    judged = judge("later", dataset, np.arange(len(rows)), model.output(dataset))
-    groups, small = subgroups(judged, table.frame, rows, by, target.task, seed)
+    labelled = target.task != "unsupervised"
+    dataset = encode_later(table, model.schema, rows, with_target=labelled, skip_bad=skip_bad)
+    if not labelled:
+        dataset = replace(dataset, target=torch.zeros(len(dataset), dtype=torch.int64))
+    judged = judge("later", dataset, np.arange(len(dataset)), model.output(dataset))
+    groups, small = subgroups(judged, table.frame, dataset.rows, by, target.task, seed)
     metric = metric_named(str(model.about["metric"]), target.task) if "metric" in model.about else None
     scores = interval_scores(judged, target.task, seed)
     found = {
@@ -60,24 +68,26 @@ def score_table(model: Model, data: Any, by: Sequence[str] = (), *, seed: int = 
         "task": target.task,
         "target": list(target.names),
         "classes": list(target.classes),
-        "rows": len(rows),
-        "left_out": table.frame.height - len(rows),
+        "rows": len(dataset),
+        "left_out": table.frame.height - len(dataset),
         "scores": scores,
         "look_at": None
         if metric is None
         else look_at(target.task, judged.target.numpy(), classes=target.classes, metric=metric),
-        "per_class": [] if target.task == "regression" else class_table(judged, model.classes),
-        "confusion": confusion(judged) if target.classes else None,
+        "per_class": class_table(judged, model.classes) if labelled and target.task != "regression" else [],
+        "confusion": confusion(judged) if labelled and target.classes else None,
         "threshold": model.about.get("threshold"),
         "intervals": measured_intervals(model, judged),
         "subgroups": groups,
-        "warnings": [*warnings, *outside_warnings(model.schema, dataset), *small],
+        "warnings": [*warnings, *dataset.notes, *outside_warnings(model.schema, dataset), *small],
     }
     return dict(plain(found))
 
 
 def judgeable_rows(table: Table, target: Target) -> tuple[np.ndarray, list[str]]:
     """The numbers of the rows with a target that the model knows, and what was left out, in sentences."""
+    if target.task == "unsupervised":  # every row can be judged, with or without a label
+        return np.arange(table.frame.height), []
     columns = [table.frame[find_column(table, name, "The target")] for name in target.names]
     y, unknown = target_values(columns, target)
     good = answered(y)

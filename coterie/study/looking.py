@@ -14,6 +14,8 @@ from torch import Tensor
 
 from coterie.data.dataset import Dataset
 from coterie.data.schema import Column, Schema, Target
+from coterie.metrics.catalogue import METRICS, Metric
+from coterie.metrics.unsupervised import MEASURES
 from coterie.study.cells import shown, text
 from coterie.study.importance import Predictor
 from coterie.study.scores import Judged
@@ -27,9 +29,13 @@ TINY = 1e-7
 
 def row_losses(judged: Judged, task: str) -> Tensor:
     """How wrong each row is, (N,): −log probability of the truth (for labels their mean), or the absolute
-    error, of several targets the mean after division by each one's deviation.
+    error, of several targets the mean after division by each one's deviation. Without labels the first
+    measure that there is of a row.
     """
     output, target = judged.output.double(), judged.target
+    if task == "unsupervised":
+        place, metric = measured(judged)
+        return -output[:, place] if metric.maximise else output[:, place]
     if task == "regression":
         spread = target.double().std(0, correction=0)
         unit = torch.where(spread > 0, spread, 1.0) if output.shape[1] > 1 else torch.ones(1)
@@ -38,6 +44,13 @@ def row_losses(judged: Judged, task: str) -> Tensor:
     if task == "multilabel":
         return -torch.where(target > 0.5, probability, 1 - probability).log().mean(1)
     return -probability.gather(1, target[:, None]).log()[:, 0]
+
+
+def measured(judged: Judged) -> tuple[int, Metric]:
+    """The first measure that there is of rows judged without labels: its column, and what it is."""
+    there = ~judged.output[:, : len(MEASURES)].isnan().all(0)
+    place = int(there.to(torch.int64).argmax())
+    return place, METRICS[MEASURES[place]]
 
 
 def worst_rows(judged: Judged, frame: pl.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
@@ -50,8 +63,10 @@ def worst_rows(judged: Judged, frame: pl.DataFrame, dataset: Dataset) -> list[di
     target = dataset.schema.target
     assert target is not None
     loss = row_losses(judged, target.task)
+    if bool(loss.isnan().all()):
+        return []
     if judged.weight is not None:
-        loss = torch.where(judged.weight > 0, loss, -1.0)
+        loss = torch.where(judged.weight > 0, loss, -torch.inf)
     stepped = target.each_step or target.task == "text"
     groups = _steps_of_rows(judged) if stepped else [np.array([i]) for i in range(len(judged))]
     losses = np.array([float(loss[group].mean()) for group in groups]) if stepped else loss.numpy()
@@ -69,7 +84,7 @@ def worst_rows(judged: Judged, frame: pl.DataFrame, dataset: Dataset) -> list[di
             "loss": float(losses[i]),
         }
         for i, row, cells in zip(order.tolist(), rows.tolist(), values, strict=True)
-        if losses[i] >= 0
+        if losses[i] > -np.inf
     ]
 
 
@@ -84,6 +99,8 @@ def _truth(target: Target, steps: Tensor, frame: pl.DataFrame, row: int) -> str:
     """steps: (T,) or (T, K), T = 1 unless every step has an answer."""
     if target.task == "text":
         return text(frame[target.names[0]][row])
+    if target.task == "unsupervised":
+        return text(frame[target.names[0]][row]) if target.names else ""
     if target.classes:
         return text(" ".join(target.classes[int(value)] for value in steps))
     if target.task == "multilabel":
@@ -93,6 +110,9 @@ def _truth(target: Target, steps: Tensor, frame: pl.DataFrame, row: int) -> str:
 
 def _prediction(target: Target, steps: Tensor) -> str:
     """steps: (T, K), T = 1 unless every step has an answer."""
+    if target.task == "unsupervised":
+        known = zip(MEASURES, steps[0].tolist(), strict=False)
+        return ", ".join(f"{METRICS[name].label} {value:.4g}" for name, value in known if value == value)
     if target.task == "text":
         return f"{int(steps[:, 1].round().sum())} of {len(steps)} tokens right"
     if target.classes:

@@ -10,11 +10,12 @@ import torch
 
 from coterie.errors import SpecError
 from coterie.metrics.catalogue import Metric, default_metric, metric_named
+from coterie.models.catalogue import family_named
 from coterie.models.shape import Shape
 from coterie.study.events import Planned
 from coterie.study.problem import Problem
 from coterie.study.question import Question
-from coterie.study.search import number_of_candidates, propose
+from coterie.study.search import number_of_candidates, propose, usual
 from coterie.training.cost import Cost, cost_of
 from coterie.training.plan import Candidate, CohortPlan
 
@@ -23,8 +24,28 @@ SPEED = 1.5e10  # multiply-adds a second, for the estimate before a start
 
 
 def metric_of(question: Question, problem: Problem) -> Metric:
+    """What selection goes by: what was asked for, or what suits the task (without labels, the families)."""
     task = problem.roles.target.task
-    return metric_named(question.metric, task) if question.metric else default_metric(task)
+    if not question.metric:
+        return default_metric(task, measures_of(question, problem))
+    metric = metric_named(question.metric, task)
+    lacking = [own for own in measures_of(question, problem) if metric.name not in own]
+    if lacking:
+        raise SpecError(
+            "The metric must be one that every family has.",
+            given=f"'{metric.name}', and a family with {', '.join(lacking[0])}",
+            fix="Choose one of these, or other families.",
+        )
+    return metric
+
+
+def measures_of(question: Question, problem: Problem) -> list[tuple[str, ...]]:
+    """What each of the families can be judged by, where they learn without labels; else []."""
+    task = problem.roles.target.task
+    if task != "unsupervised":
+        return []
+    families = [family_named(name) for name in question.models or usual(Shape.of(problem.schema), task)]
+    return [getattr(family, "measures", ()) for family in families]
 
 
 def device_of(name: str) -> torch.device:

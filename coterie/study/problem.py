@@ -60,7 +60,10 @@ class Problem:
         """Whether a network has more parameters than a table's rows can carry; of pixels, steps and words,
         which share their weights, a count says little."""
         table = set(Shape.of(self.schema).kinds) <= {"table"} and self.dataset.task != "text"
-        return capacity_warning(parameters, self.training_rows) if table else None
+        if not table:
+            return None
+        simplest = "linear_autoencoder" if self.dataset.task == "unsupervised" else "linear"
+        return capacity_warning(parameters, self.training_rows, simplest)
 
 
 def pose(
@@ -168,7 +171,7 @@ def _alike(table: Table, schema: Schema, dataset: Dataset, usable: Rows, parts: 
     if "image" not in dataset.inputs or not len(parts.test):
         return []
     images = dataset.inputs["image"].numpy()
-    pairs = near_copies(images[parts.test], images[parts.development])
+    pairs = near_copies(images, images, rows=parts.test, other_rows=parts.development)
     (column,) = schema.of_kind("image")
     names = None
     if len(pairs) and table.frame.schema[column.name] == pl.String:
@@ -193,6 +196,10 @@ def _families_that_suit(question: Question, schema: Schema) -> list[str]:
 def _task_of(question: Question, table: Table) -> str | None:
     """The task where the families that were named, or texts as the target, leave no choice."""
     learned = {task for family in named(question) for task in family.tasks}
+    if learned and learned <= {"unsupervised"}:
+        return "unsupervised"
+    if "unsupervised" in learned and not (question.target or table.target):
+        return "unsupervised"
     if "text" in learned or (not learned and is_written(table, question.target or table.target)):
         return "text"
     return "classification" if learned and "regression" not in learned else None

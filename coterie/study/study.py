@@ -1,39 +1,29 @@
 """A study: dataset + candidates + folds + seeds, and all that came of them; a folder on disk.
 
-`events()` is the whole course: plan, train, select, baselines, assess, report. It can be left at any event
-and taken up again by another process; whatever is not finished is repeated to the same numbers.
+`events()` is the whole course (`course.py`). It can be left at any event and taken up again by another
+process; whatever is not finished is repeated to the same numbers.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
-import statistics
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-import torch
 
 from coterie.data.bundled import SETS
 from coterie.data.cells import with_whole_paths
 from coterie.data.read import Table, read
 from coterie.errors import StudyError
-from coterie.metrics.catalogue import Metric
 from coterie.model import Model
-from coterie.models.shape import Shape
-from coterie.report.card import model_card
 from coterie.report.notebook import study_html
 from coterie.report.page import render
-from coterie.study.assess import assess, member_validation
-from coterie.study.baselines import Baseline, fit_baselines
-from coterie.study.closeup import closeup
+from coterie.study.course import course
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
-from coterie.study.fitted import assemble, best_member, out_of_fold, score_candidates
-from coterie.study.fitting import Clock, curves_of, fit_cohorts, read_trained
+from coterie.study.fitting import Clock, curves_of
 from coterie.study.folder import (
     ASKED,
     ASSESSMENT,
@@ -47,13 +37,10 @@ from coterie.study.folder import (
 )
 from coterie.study.frames import epoch_frame, weight_frame
 from coterie.study.initial import Initial, Posed, open_initial, posed
-from coterie.study.planning import costs_of, device_of, metric_of, planned, room_for
+from coterie.study.planning import device_of, metric_of
 from coterie.study.problem import Problem
 from coterie.study.question import Question
-from coterie.study.remarks import about_model, cut_short, remarks, searched_names, versions
-from coterie.study.selection import Scored, choose
-from coterie.training.cohort import Arena
-from coterie.training.plan import CohortPlan, Member, make_plan, member_key
+from coterie.study.remarks import versions
 
 FORMAT = 1
 
@@ -209,125 +196,12 @@ class Study:
             return
         with self._folder.lock():
             try:
-                for event in self._course():
+                for event in course(self._folder, self._asked, self.question, self._posed(), self._clock):
                     yield event
                     if self._clock.stop and isinstance(event, (Planned, Phase)):
                         raise Stopped  # training stops by itself, after saving
             except OSError as error:
                 raise unwritable(self.folder, error) from error
-
-    def _course(self) -> Iterator[StudyEvent]:
-        everything, question = self._posed(), self.question
-        problem, candidates, start = everything.problem, everything.candidates, everything.start
-        metric, device = metric_of(question, problem), device_of(question.device)
-        all_rows = ((problem.development, np.empty(0, dtype=np.int64)),)
-        arena = Arena.of(problem.dataset, problem.folds or all_rows, device, start=start)
-        costs, shape = costs_of(candidates, problem), Shape.of(problem.schema)
-        plans = make_plan(
-            candidates,
-            len(arena.training),
-            question.seeds,
-            question.seed,
-            lambda c: room_for(c, costs[c.index], shape),
-        )
-        yield planned(plans, candidates, costs, problem, metric)
-        yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
-        yield from fit_cohorts(self._folder, plans, arena, metric, self._clock)
-        trained = read_trained(self._folder, plans)
-        ranked = score_candidates(candidates, trained, problem)
-        winner = choose(ranked, metric.maximise, question.prefer)
-        about = about_model(self._asked, winner, metric, problem.arrangement)
-        ensemble = assemble(problem, winner.candidate, trained, about)
-        positions, oof = out_of_fold(problem, ensemble)
-        judged = member_validation(problem, ensemble)
-        if question.refit and problem.folds:
-            yield Phase("refitting", "the winner on all training rows")
-            ensemble = yield from self._refit(winner, len(plans), metric, device, about)
-        if ensemble.task == "text":  # texts cannot be averaged: the best member alone is kept
-            ensemble = ensemble.subset([best_member(winner, ensemble, metric.maximise)])
-        yield Phase("baselines")
-        baselines: list[Baseline] = []
-        for baseline in fit_baselines(
-            problem.dataset,
-            problem.folds,
-            problem.development,
-            problem.test,
-            task=ensemble.task,
-            outputs=ensemble.target.outputs,
-            seed=question.seed,
-        ):
-            baselines.append(baseline)
-            yield Phase("baselines", baseline.label)
-        yield Phase("assessing")
-        facts, arrays = assess(
-            problem,
-            ensemble,
-            winner=winner,
-            ranked=ranked,
-            oof=oof,
-            oof_positions=positions,
-            baselines=baselines,
-            members=judged,
-            metric=metric,
-            question=question,
-            context={
-                "name": self._asked["name"],
-                "command": self._asked["command"],
-                "folder": str(self.folder),
-                "searched": searched_names(candidates, ensemble.task),
-                "finished": len(ranked) == len(candidates) and not cut_short(trained),
-                "warnings": [*problem.warnings, *remarks(problem, winner, ranked, candidates)],
-                "compute": {
-                    "members": sum(len(t.plan.members) for t in trained),
-                    "cohorts": len(trained),
-                    "seconds": self._clock.seconds,
-                    "device": str(device),
-                },
-                "versions": versions(),
-            },
-        )
-        ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
-        traced = weight_frame(self._folder, [winner.candidate], problem.dataset)
-        facts["closeup"], examples = closeup(problem, ensemble, question, traced)
-        arrays |= examples
-        yield Phase("report")
-        self._write(facts, arrays, ensemble)
-        yield Finished(str(self.folder), facts["compute"]["seconds"])
-
-    def _refit(
-        self, winner: Scored, index: int, metric: Metric, device: torch.device, about: dict[str, Any]
-    ) -> Generator[StudyEvent, None, Model]:
-        """The winner again on all development rows, for the median of its members' best epochs."""
-        problem, question = self.problem, self.question
-        epochs = max(1, round(statistics.median(s.best_epoch for s in winner.scores)))
-        recipe = dataclasses.replace(winner.candidate.recipe, epochs=epochs, patience=0)
-        candidate = dataclasses.replace(winner.candidate, recipe=recipe)
-        folds = len(problem.folds)
-        members = tuple(
-            Member(candidate, 0, s, member_key(question.seed, folds, s)) for s in range(question.seeds)
-        )
-        rows = ((problem.development, np.empty(0, dtype=np.int64)),)
-        arena = Arena.of(problem.dataset, rows, device, start=self._posed().start)
-        plan = CohortPlan(index, members)
-        yield from fit_cohorts(
-            self._folder, [plan], arena, metric, dataclasses.replace(self._clock, limit=None)
-        )
-        return assemble(problem, candidate, read_trained(self._folder, [plan]), about)
-
-    def _write(self, facts: dict[str, Any], arrays: dict[str, Any], model: Model) -> None:
-        """Model, numbers and page; the checkpoint goes last, so that a kill before that repeats all of it."""
-        made = self._folder / f"{MODEL}.part"
-        shutil.rmtree(made, ignore_errors=True)
-        try:
-            model.save(made, model_card(facts))
-            self._folder.replace(MODEL, made)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-        self._model = model
-        self._folder.write_tensors(PREDICTIONS, {n: torch.as_tensor(a) for n, a in arrays.items()})
-        self._folder.write_json(ASSESSMENT, facts)
-        self._folder.write(REPORT, render(facts, arrays, curves_of(self._folder)))
-        self._folder.discard(CHECKPOINT)
 
     # ---- afterwards ------------------------------------------------------------------------------------
 
@@ -342,12 +216,15 @@ class Study:
             return self._folder.write(REPORT, page)
         return Folder(Path(path).parent).write(Path(path).name, page)
 
-    def evaluate(self, data: Any, by: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The model's scores on labelled rows never seen before, with intervals; recorded in the study."""
+    def evaluate(self, data: Any, by: tuple[str, ...] = (), *, skip_bad: bool = False) -> dict[str, Any]:
+        """The model's scores on labelled rows never seen before, with intervals; recorded in the study.
+
+        by: columns whose values are scored apart. skip_bad: leave out rows whose image files cannot be read.
+        """
         from coterie.study.assess import score_table
 
         table = read(data)
-        scores = score_table(self.model, table, by=by)
+        scores = score_table(self.model, table, by=by, skip_bad=skip_bad)
         with self._folder.lock():
             self._folder.append({"event": "scored", "source": table.source, "sha256": table.sha256})
             facts = self.facts

@@ -38,7 +38,8 @@ def _pixels(images: torch.Tensor) -> np.ndarray:
     _, _, height, width = images.shape
     shrink = max(1.0, (height * width / MOST_PIXELS) ** 0.5)
     size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
-    parts = [F.adaptive_avg_pool2d(part.float(), size).flatten(1) for part in images.split(1000)]
+    at_once = max(1, min(1000, (1 << 24) // max(1, images[:1].numel())))
+    parts = [F.adaptive_avg_pool2d(part.float(), size).flatten(1) for part in images.split(at_once)]
     return torch.cat(parts).numpy()
 
 

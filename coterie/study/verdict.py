@@ -102,14 +102,15 @@ def verdict(
     width = (c.difference.low / 4, c.difference.high / 4)
     ours, theirs = rounded(c.network, *width), rounded(c.baseline, *width)
     rows = f"{c.rows:,} {'test' if c.on == 'test' else 'validation'} row{'' if c.rows == 1 else 's'}"
-    label, rival = c.metric.label, _the(c.name, c.label)
+    alone = c.metric.tasks == ("unsupervised",)  # there is no answer that rows could be given
+    label, rival = c.metric.label, c.label if alone else _the(c.name, c.label)
     gap = f"difference {rounded(c.difference.value, *width)}, 95 % interval "
     gap += f"{rounded(c.difference.low, *width)} to {rounded(c.difference.high, *width)}"
     outcome = c.outcome
     if c.name == "dummy" and outcome in ("tie", "loss"):
         does = "does worse than" if outcome == "loss" else "cannot be told from"
         text = (
-            f"Do not use the network: it {does} giving every row the same answer ({c.label}), "
+            f"Do not use the network: it {does} {f'taking {c.label}' if alone else rival}, "
             f"with {label} {ours} against {theirs} on {rows} ({gap})"
         )
     elif outcome == "win":
@@ -194,12 +195,16 @@ def look_at(
         name, why = _for_values(target)
     elif task == "multilabel":
         name, why = _for_labels(target)
+    elif task == "unsupervised":
+        name, why = metric.name, f"It is what was selected by. {metric.help}"
     elif task == "text":
         name, why = "perplexity", "Among how many tokens the model still hesitates, whatever their number."
     else:
         target = target[target >= 0]  # steps that are none
         shares = np.bincount(target, minlength=len(classes)) / max(1, len(target))
         name, why = _for_classes(shares, classes, accuracy)
+    if task == "unsupervised":
+        return {"name": name, "label": METRICS[name].label, "why": why}
     misleading = metric.name == "accuracy" and name in ("average_precision", "balanced_accuracy")
     if metric.name not in (default_metric(task).name, name) and not misleading:
         name, why = metric.name, "It is the measure that you chose to select by."

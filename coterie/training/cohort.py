@@ -20,19 +20,26 @@ from coterie.data.dataset import Dataset
 from coterie.models.family import Family
 from coterie.models.network import Network
 from coterie.models.shape import Shape
+from coterie.models.unsupervised import Unlabelled
+from coterie.objectives.players import Player
 from coterie.objectives.supervised import Supervised
+from coterie.objectives.unsupervised import Unsupervised
 from coterie.randomness import fold as fold_in
-from coterie.randomness import permutation, site
+from coterie.randomness import site
+from coterie.training.arena import Arena
 from coterie.training.cost import cost_of
 from coterie.training.events import MemberId
 from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS, update
+from coterie.training.order import in_buckets, shuffled
+from coterie.training.padding import cut
 from coterie.training.plan import CohortPlan, Member
 from coterie.training.schedules import factors
-from coterie.training.start import Pace, Start
+from coterie.training.start import Pace
 from coterie.training.step import Step
+from coterie.training.streaming import brought
 
-ORDER, SITES = site("order"), site("sites")
+SITES = site("sites")
 
 
 @dataclass
@@ -49,56 +56,16 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Arena:
-    """What all cohorts of a study share: the data on their device, and the folds as rows of it."""
-
-    dataset: Dataset
-    data: dict[str, Tensor]  # inputs, "target", "weight": (N, …)
-    training: tuple[np.ndarray, ...]  # rows of each fold
-    validation: tuple[np.ndarray, ...]  # rows of each fold; empty arrays where there is none
-    device: torch.device
-    dtype: torch.dtype = torch.float32
-    start: Start | None = None  # weights that members begin with, instead of drawn ones
-
-    @classmethod
-    def of(
-        cls,
-        dataset: Dataset,
-        folds: tuple[tuple[np.ndarray, np.ndarray], ...],
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-        start: Start | None = None,
-    ) -> Arena:
-        """folds: (training rows, validation rows) into the dataset, at least one pair."""
-        assert dataset.target is not None
-        weight = torch.ones(len(dataset)) if dataset.weight is None else dataset.weight
-        data = {**dataset.inputs, "target": dataset.target, "weight": weight}
-        data = {n: t.to(device, dtype if t.is_floating_point() else None) for n, t in data.items()}
-        training, validation = tuple(f[0] for f in folds), tuple(f[1] for f in folds)
-        return cls(dataset, data, training, validation, device, dtype, start)
-
-    @property
-    def inputs(self) -> dict[str, Tensor]:
-        return {name: self.data[name] for name in self.dataset.inputs}
-
-    def suited(self, family: Family) -> Arena:
-        """The same in the precision that the family needs."""
-        if family.precision == "single" or self.dtype == torch.float64:
-            return self
-        folds = tuple(zip(self.training, self.validation, strict=True))
-        return Arena.of(self.dataset, folds, self.device, torch.float64, self.start)
-
-
-@dataclass(frozen=True)
 class Draw:
-    """One epoch's batches: rows and present (A, S·B), keys (A, S, sites), lr (S, A), t (S, A)."""
+    """One epoch's batches: rows and present (A, S·B), keys (A, S, sites), lr's factor (S, A), t (S, A)."""
 
     rows: Tensor
     present: Tensor
     keys: Tensor
-    lr: Tensor
+    factor: Tensor
     t: Tensor
     busy: np.ndarray  # (A,) steps in which each member has rows
+    widths: list[dict[str, int]]  # of each step, how long its longest padded inputs are
     pace: Tensor | None = None  # (A, P) factors of the learning rate, where layers differ in it
 
 
@@ -130,6 +97,8 @@ class Cohort:
         assert target is not None
         cost = cost_of(plan.family, Shape.of(arena.dataset.schema), target.task, target.outputs)
         self.steps = Step(objectives[0], self.layout, cost.widest)
+        # what is drawn goes by place: a member that may have neighbours must not be cut as these are
+        self.cuts = not self.steps.keyed or not plan.family.lifts(Shape.of(arena.dataset.schema))
         self.folds, self.validation = (
             padded(rows, arena.device) for rows in (arena.training, arena.validation)
         )
@@ -153,13 +122,23 @@ class Cohort:
         self.hyper = {
             n: torch.tensor([v[n] for v in numbers], dtype=dtype, device=device) for n in numbers[0]
         }
-        self.columns = {name: h[:, None] for name, h in self.hyper.items()}
+        self.columns = {p.name: self._settings(p) for p in self.steps.players}
         self.keys = torch.tensor([m.key for m in members], dtype=torch.int64, device=device)
         self.fold_of = torch.tensor([m.fold for m in members], device=device)
         self.counts = np.array([len(self.arena.training[m.fold]) for m in members])
         self.batch = min(self.plan.recipe.batch_size, max(len(rows) for rows in self.arena.training))
         self.epoch_steps = -(-self.counts // self.batch)
         self.scratch = torch.empty_like(self.flat)
+
+    def _settings(self, player: Player) -> dict[str, Tensor]:
+        """The recipe's numbers (A, 1) for a player: the family may declare its own, as `player_lr`."""
+        own = {}
+        for name in self.hyper:
+            declared = f"{player.name}_{name}"
+            if player.name and hasattr(self.plan.family, declared):
+                values = [getattr(m.candidate.family, declared) for m in self.members]
+                own[name] = torch.tensor(values, dtype=self.arena.dtype, device=self.arena.device)
+        return {name: h[:, None] for name, h in (self.hyper | own).items()}
 
     def retire(self, done: dict[int, str]) -> None:
         """Takes members (place among the living → status) out, and compacts the arrays of those who stay."""
@@ -191,12 +170,16 @@ class Cohort:
         device, steps = self.arena.device, int(self.epoch_steps.max())
         size, width = steps * self.batch, self.folds.shape[1]
         counts = torch.from_numpy(self.counts).to(device)
+        folds = self.folds[self.fold_of]
         if self.plan.recipe.order == "rows":
             places = torch.arange(width, device=device).expand(len(self.alive), width)
         else:
-            keys = fold_in(fold_in(self.keys, ORDER), self.epoch)
-            places = permutation(keys[:, None], counts[:, None], width)
-        rows = self.folds[self.fold_of[:, None], places[:, : min(size, width)]]
+            places = shuffled(self.keys, self.epoch, counts, width)
+            lengths = self.arena.padding.total
+            if lengths is not None:
+                lengths = lengths[folds.gather(1, places)]
+                places = in_buckets(places, lengths, self.epoch, counts, self.batch)
+        rows = folds.gather(1, places[:, : min(size, width)])
         rows = nn.functional.pad(rows, (0, size - rows.shape[1]))
         present = (torch.arange(size, device=device) < counts[:, None]).to(self.arena.dtype)
         own = torch.from_numpy(self.epoch_steps).to(device)
@@ -204,7 +187,7 @@ class Cohort:
         sites = self.steps.sites.to(device)
         keys = fold_in(fold_in(fold_in(self.keys, SITES), t).T[..., None], sites)
         drops = [self.records[i].drops for i in self.alive]
-        lr = self.hyper["lr"] * factors(
+        factor = factors(
             self.plan.recipe.schedule,
             t.to(self.arena.dtype),
             self.epoch,
@@ -213,41 +196,58 @@ class Cohort:
             torch.tensor(drops, dtype=self.arena.dtype, device=device),
         )
         pace = self.pace.factors(self.epoch, self.hyper) if self.pace else None
-        return Draw(rows, present, keys, lr, t.to(self.arena.dtype) + 1, self.epoch_steps, pace)
+        batches = rows.view(len(rows), steps, self.batch).transpose(0, 1)
+        widths = self.arena.padding.widths(batches) if self.cuts else [{}] * steps
+        t = t.to(self.arena.dtype) + 1
+        return Draw(rows, present, keys, factor, t, self.epoch_steps, widths, pace)
 
     def advance(self, draw: Draw) -> None:
         """One step of every living member; those whose epoch is over idle."""
         s = self.step
-        part = slice(s * self.batch, (s + 1) * self.batch)
         idle = np.flatnonzero(draw.busy <= s)
         saved = self._copy(idle) if len(idle) else None
-        loss, running = self.steps.gradient(
-            self.flat,
-            self.buffers,
-            draw.rows[:, part],
-            draw.present[:, part],
-            draw.keys[:, s],
-            self.arena.data,
-            self.scratch,
-        )
-        lr = draw.lr[s][:, None]
-        hyper = self.columns | {"lr": lr if draw.pace is None else lr * draw.pace}
-        update(
-            self.plan.recipe.optimizer,
-            self.flat,
-            self.scratch,
-            self.slots,
-            hyper,
-            draw.t[s][:, None],
-            self.layout.weights,
-            clips=self.plan.recipe.clip > 0,
-            decays=self.plan.recipe.weight_decay > 0,
-        )
-        self.buffers |= running
-        self.loss_sum += loss * draw.present[:, part].sum(1)
+        turns = [player for player in self.steps.players if s % player.every == 0]
+        for player in turns:
+            loss = self._turn(draw, player)
+            # of several players the last one's loss is what is told
+            if player is turns[-1]:
+                self.loss_sum += loss * draw.present[:, s * self.batch : (s + 1) * self.batch].sum(1)
         if saved is not None:
             self._put_back(idle, saved)
         self.step += 1
+
+    def _turn(self, draw: Draw, player: Player) -> Tensor:
+        """One player's gradient and update; returns the losses (A,)."""
+        s, part = self.step, slice(self.step * self.batch, (self.step + 1) * self.batch)
+        place = self.steps.players.index(player)
+        keys = fold_in(draw.keys[:, s], place) if place else draw.keys[:, s]
+        rows, data = brought(draw.rows[:, part], cut(self.arena.data, draw.widths[s]))
+        present = draw.present[:, part]
+        own = self.layout.part(player.name)
+        loss, running = self.steps.gradient(
+            self.flat, self.buffers, rows, present, keys, data, self.scratch[:, own.place], player.name
+        )
+        self.buffers |= running
+        if not own.names:
+            return loss
+        columns = self.columns[player.name]
+        lr = columns["lr"] * draw.factor[s][:, None]
+        t = draw.t[s][:, None]
+        if player.every > 1:  # its own steps, those of earlier epochs among them
+            each = torch.from_numpy(-(-self.epoch_steps // player.every)).to(t)
+            t = self.epoch * each[:, None] + s // player.every + 1
+        update(
+            self.plan.recipe.optimizer,
+            self.flat[:, own.place],
+            self.scratch[:, own.place],
+            {name: slot[:, own.place] for name, slot in self.slots.items()},
+            columns | {"lr": lr if draw.pace is None else lr * draw.pace[:, own.place]},
+            t,
+            own.weights,
+            clips=self.plan.recipe.clip > 0,
+            decays=self.plan.recipe.weight_decay > 0,
+        )
+        return loss
 
     def end_epoch(self, draw: Draw) -> list[float | None]:
         """Closes the epoch, whole or not; returns each living member's mean training loss."""
@@ -315,8 +315,10 @@ class Cohort:
     def _place(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.arena.device, self.arena.dtype if tensor.is_floating_point() else None)
 
-    def _objective(self, member: Member, network: Network) -> Supervised:
+    def _objective(self, member: Member, network: Network) -> Supervised | Unsupervised:
         recipe = member.candidate.recipe
+        if isinstance(network, Unlabelled):
+            return Unsupervised(network, recipe.numbers())
         class_weight = None
         if recipe.class_weight == "balanced" and self.arena.dataset.target is not None:
             target = self.arena.dataset.target[self.arena.training[member.fold]]
@@ -351,22 +353,19 @@ def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
             torch.manual_seed(member.key)
             network = network_of(member.candidate.family, arena.dataset).to(arena.dtype)
             rows = torch.from_numpy(arena.training[member.fold])
-            fits = getattr(network.body, "fits", False)
-            needed = arena.dataset.inputs if fits or member.fold not in fitted else {}
-            inputs = {name: x[rows] for name, x in needed.items()}
             if member.fold not in fitted:  # the same rows and, within a cohort, the same options
                 assert arena.dataset.target is not None
-                network.prepare.fit(inputs)
+                network.prepare.fit(arena.dataset.inputs, rows)
                 network.output.fit(arena.dataset.target[rows])
                 fitted[member.fold] = (network.prepare.state_dict(), network.output.state_dict())
             prepare, output = fitted[member.fold]
             network.prepare.load_state_dict(prepare)
             network.output.load_state_dict(output)
-            if fits:
+            if network.fits:
+                inputs = {name: x[rows] for name, x in arena.dataset.inputs.items()}
                 floats = {n: t.to(arena.dtype) if t.is_floating_point() else t for n, t in inputs.items()}
-                body: Any = network.body
                 with torch.no_grad():
-                    body.fit(network.prepare(floats))
+                    network.fit(network.prepare(floats))
             if arena.start is not None:
                 arena.start.put(network, member.seed * len(arena.training) + member.fold)
         networks.append(network)

@@ -5,10 +5,20 @@ M members, P parameters of one member.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Part:
+    """Parameters that lie together: their names, where in P, and where in that part weights lie."""
+
+    names: tuple[str, ...]
+    place: slice
+    weights: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,8 @@ class Layout:
         lead = flat.shape[:-1]
         parts = flat.split(self.sizes, dim=-1)
         return {
-            n: part.view(*lead, *shape) for n, part, shape in zip(self.names, parts, self.shapes, strict=True)
+            n: part.view((*lead, *shape))
+            for n, part, shape in zip(self.names, parts, self.shapes, strict=True)
         }
 
     def flat(self, tensors: dict[str, Tensor], lead: int = 0, out: Tensor | None = None) -> Tensor:
@@ -45,6 +56,25 @@ class Layout:
             for name in self.names
         ]
         return torch.cat(parts, dim=-1, out=out)
+
+    def part(self, player: str) -> Part:
+        """What a player owns: the parameters of the body's part of this name; "": all of them."""
+        if not player:
+            return Part(self.names, slice(0, self.parameters), self.weights)
+        mine = [i for i, name in enumerate(self.names) if name.startswith(f"body.{player}.")]
+        start = sum(self.sizes[: mine[0]]) if mine else 0
+        assert not mine or mine == list(range(mine[0], mine[-1] + 1)), "a player's parameters lie together"
+        own = self.only([self.names[i] for i in mine])
+        return Part(own.names, slice(start, start + own.parameters), own.weights)
+
+    def only(self, names: Sequence[str]) -> Layout:
+        """The layout of some of the parameters alone."""
+        mine = [i for i, name in enumerate(self.names) if name in set(names)]
+        return Layout(
+            tuple(self.names[i] for i in mine),
+            tuple(self.shapes[i] for i in mine),
+            tuple(self.sizes[i] for i in mine),
+        )
 
     @property
     def weights(self) -> tuple[slice, ...]:

@@ -33,10 +33,13 @@ from coterie.training.solvers import solve_ridge
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def train(cohort: Cohort, score: Score, maximise: bool) -> Generator[Event, Retire | None, None]:
+def train(
+    cohort: Cohort, score: Score, maximise: bool, view: str = "forward"
+) -> Generator[Event, Retire | None, None]:
     """Trains until no member is alive.
 
-    score: (outputs (A, v, K), targets (A, v[, K]), weights (A, v)) → (A,), rows of weight 0 being padding.
+    view: what of the networks is scored: their answers, or their "raw" outputs. score: (outputs (A, v, K),
+    targets (A, v[, K]), weights (A, v)) → (A,), rows of weight 0 being padding.
     maximise: whether more is better. Members without validation rows train all their epochs.
     """
     plan = cohort.plan
@@ -56,7 +59,7 @@ def train(cohort: Cohort, score: Score, maximise: bool) -> Generator[Event, Reti
                 leaving |= _named((yield event), cohort)
             train_loss = cohort.end_epoch(draw)
         ids = cohort.ids
-        scores = validate(cohort, score)
+        scores = validate(cohort, score, view)
         retired = _retire(cohort, _judge(cohort, train_loss, scores, maximise, leaving))
         command = yield EpochEnd(plan.index, cohort.epoch, ids, tuple(train_loss), tuple(scores), retired)
         leaving = _named(command, cohort)
@@ -75,12 +78,12 @@ def steps_left(cohort: Cohort) -> int:
     return max(0, longest - cohort.epoch) * int(cohort.epoch_steps.max()) - cohort.step
 
 
-def validate(cohort: Cohort, score: Score) -> list[float | None]:
+def validate(cohort: Cohort, score: Score, view: str = "forward") -> list[float | None]:
     """The score of each living member on its own validation rows, None where there are none."""
     if not cohort.validation.shape[1]:
         return [None] * len(cohort.alive)
     rows = cohort.validation[cohort.fold_of]
-    values = outputs(cohort.steps, cohort.flat, cohort.buffers, rows, cohort.arena.inputs)
+    values = outputs(cohort.steps, cohort.flat, cohort.buffers, rows, cohort.arena.inputs, view)
     counts = cohort.validation_counts[cohort.fold_of]
     real = torch.arange(rows.shape[1], device=rows.device) < counts[:, None]
     target, weight = cohort.arena.data["target"][rows], cohort.arena.data["weight"][rows] * real

@@ -11,6 +11,7 @@ from torch import nn
 from coterie.errors import SpecError
 from coterie.training.cohort import Cohort
 from coterie.training.step import NETWORK
+from coterie.training.streaming import brought
 
 CHUNK = 1 << 22  # numbers of one chunk of features, over all members
 
@@ -51,7 +52,8 @@ def solve_ridge(cohort: Cohort) -> None:
         rows = cohort.folds[cohort.fold_of, start : start + chunk]
         place = torch.arange(start, start + rows.shape[1], device=rows.device)
         weight = cohort.arena.data["weight"][rows].double() * (place < counts[:, None])
-        phi = cohort.steps.output(cohort.flat, cohort.buffers, rows, cohort.arena.inputs, "features").double()
+        near, inputs = brought(rows, cohort.arena.inputs)
+        phi = cohort.steps.output(cohort.flat, cohort.buffers, near, inputs, "features").double()
         target = (cohort.arena.data["target"][rows].double() - center) / scale
         ones = torch.ones(*rows.shape, 1, dtype=torch.float64, device=rows.device)
         joint = torch.cat([ones, phi, target], dim=-1) * weight.sqrt()[..., None]

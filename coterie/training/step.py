@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from coterie.models.layers import Keyed, Masked
+from coterie.objectives.players import ALONE, Player
 from coterie.randomness import site
 from coterie.training.layout import Layout
 
@@ -32,7 +33,7 @@ class Step:
         self.widest = max([widest, *(max(shape, default=1) for shape in layout.shapes)])
         self.objective = objective.to("meta")
         self.views = {
-            what: View(objective.get_submodule("network"), what) for what in ("forward", "features")
+            what: View(objective.get_submodule("network"), what) for what in ("forward", "features", "raw")
         }
         self.layout = layout
         self.each_step = bool(getattr(objective.get_submodule("network"), "each_step", False))
@@ -47,7 +48,10 @@ class Step:
             for buffer, _ in module.named_buffers(recurse=False)
             if buffer.startswith("running_")
         ]
-        self._all_gradients = vmap(self._gradient, in_dims=(0, 0, 0, 0, 0, None))
+        self.players: tuple[Player, ...] = getattr(objective, "players", ALONE)
+        self.owned = {player.name: layout.part(player.name).names for player in self.players}
+        self.layouts = {name: layout.only(owned) for name, owned in self.owned.items()}
+        self._all_gradients = vmap(self._gradient, in_dims=(0, 0, 0, 0, 0, None, None))
         self._all_own_rows = vmap(self._output, in_dims=(0, 0, 0, None, None))
         self._all_same_rows = vmap(self._output, in_dims=(0, 0, None, None, None))
 
@@ -60,8 +64,9 @@ class Step:
         keys: Tensor,
         data: dict[str, Tensor],
         out: Tensor,
+        player: str = "",
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Writes every member's gradient into out (M, P).
+        """Writes every member's gradient of the player's loss into out (M, P), P being what it owns.
 
         flat (M, P); buffers (M, …) by name in the objective; rows (M, B) into data, whose tensors are
         (N, …) and shared; present (M, B) of 0 and 1; keys (M, S).
@@ -70,12 +75,15 @@ class Step:
         self._mode(training=True)
         if len(flat) == 1:
             mine = {name: b[0] for name, b in buffers.items()}
-            grads, loss, running = self._gradient_alone(flat[0], mine, rows[0], present[0], keys[0], data)
+            grads, loss, running = self._gradient_alone(
+                flat[0], mine, rows[0], present[0], keys[0], data, player
+            )
             grads, running = ({n: t[None] for n, t in part.items()} for part in (grads, running))
             loss = loss[None]
         else:
-            grads, loss, running = self._all_gradients(flat, buffers, rows, present, keys, data)
-        self.layout.flat(grads, lead=1, out=out)
+            grads, loss, running = self._all_gradients(flat, buffers, rows, present, keys, data, player)
+        if grads:
+            self.layouts[player].flat(grads, lead=1, out=out)
         return loss, running
 
     def output(
@@ -88,7 +96,8 @@ class Step:
     ) -> Tensor:
         """Every member's outputs (M, B, K): rows (M, B) of its own, or (B,) the same for all.
 
-        what: "forward" for answers, "features" for what the last layer is given (M, B, D).
+        what: "forward" for answers, "raw" for what these are made from, "features" for what the last layer is
+        given (M, B, D).
         """
         self._mode(training=False)
         with torch.no_grad():
@@ -112,13 +121,14 @@ class Step:
         present: Tensor,
         keys: Tensor,
         data: dict[str, Tensor],
+        player: str,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         batch = {name: column[rows] for name, column in data.items()}
         batch["present"] = present
         tensors = {NETWORK + name: p for name, p in parameters.items()} | buffers
         tensors |= {name: keys[s] for s, name in enumerate(self.keyed)}
         tensors |= dict.fromkeys(self.masked, present)
-        loss = functional_call(self.objective, tensors, (batch,), tie_weights=False)
+        loss = functional_call(self.objective, tensors, (batch, player), tie_weights=False)
         return loss, {name: tensors[name].detach() for name in self.running}
 
     def _gradient(
@@ -129,9 +139,18 @@ class Step:
         present: Tensor,
         keys: Tensor,
         data: dict[str, Tensor],
+        player: str,
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        differentiate = grad_and_value(self._loss, has_aux=True)
-        grads, (loss, running) = differentiate(self.layout.views(flat), buffers, rows, present, keys, data)
+        every = self.layout.views(flat)
+        own = {name: every[name] for name in self.owned[player]}
+        if not own:
+            loss, running = self._loss(every, buffers, rows, present, keys, data, player)
+            return own, loss, running
+
+        def of(own: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+            return self._loss(every | own, buffers, rows, present, keys, data, player)
+
+        grads, (loss, running) = grad_and_value(of, has_aux=True)(own)
         return grads, loss, running
 
     def _gradient_alone(
@@ -142,9 +161,14 @@ class Step:
         present: Tensor,
         keys: Tensor,
         data: dict[str, Tensor],
+        player: str,
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        leaves = {n: p.detach().requires_grad_() for n, p in self.layout.views(flat).items()}
-        loss, running = self._loss(leaves, buffers, rows, present, keys, data)
+        every = self.layout.views(flat)
+        leaves = {n: every[n].detach().requires_grad_() for n in self.owned[player]}
+        with torch.set_grad_enabled(bool(leaves)):
+            loss, running = self._loss(every | leaves, buffers, rows, present, keys, data, player)
+        if not leaves:
+            return leaves, loss, running
         grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
         return dict(zip(leaves, grads, strict=True)), loss.detach(), running
 
@@ -154,6 +178,9 @@ class Step:
         batch = {name: column[rows] for name, column in data.items()}
         tensors = {NETWORK + name: p for name, p in self.layout.views(flat).items()} | buffers
         tensors = {name: t for name, t in tensors.items() if name.startswith(NETWORK)}
+        # nothing refreshes these outside training: a key of 0, and no row is padding
+        tensors |= dict.fromkeys(self.keyed, torch.zeros((), dtype=torch.int64, device=flat.device))
+        tensors |= dict.fromkeys(self.masked, flat.new_ones(()))
         return functional_call(self.views[what], tensors, (batch,), tie_weights=False)
 
 

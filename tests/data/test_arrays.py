@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from coterie.data import arrays
 from coterie.data.arrays import as_images, holds_arrays, read_arrays
 from coterie.errors import DataError
 
@@ -144,7 +145,10 @@ def test_answers_of_every_form(tmp_path: Path) -> None:
         target([1, 2])
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [1, 1 << 26])
+def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int) -> None:
+    monkeypatch.setattr(arrays, "LARGE", large)
+
     class Runs:
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(tmp_path / "made"),)
@@ -171,6 +175,24 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_arrays(tmp_path / "gone.npy")
     with pytest.raises(DataError, match=r"end in \.npy"):
         read_arrays(Path(__file__))
+
+
+def test_large_npy_files_are_mapped_and_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, array in (
+        ("i", image_bytes(9, 4, 5, 3)),
+        ("s", RNG.normal(size=(7, 8, 9)).astype(np.float32)),
+        ("r", np.asfortranarray(RNG.normal(size=(7, 3)).astype(">f4"))),
+    ):
+        np.save(tmp_path / f"{name}.npy", array)
+        whole = read_arrays(tmp_path / f"{name}.npy")
+        with monkeypatch.context() as large:
+            large.setattr(arrays, "LARGE", 1)
+            mapped = read_arrays(tmp_path / f"{name}.npy")
+            assert mapped.frame.equals(whole.frame)
+            assert mapped.sha256 == whole.sha256
+            before = mapped.frame.clone()
+            np.lib.format.open_memmap(tmp_path / f"{name}.npy", "r+")[:] = 0
+            assert mapped.frame.equals(before)
 
 
 def test_what_is_read_as_arrays(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ SHAPES = {
     "parity": ((2000, 2), ("parity",)),
     "signals": ((1000, 2), ("wave",)),
     "markov-text": ((3000, 1), ("text",)),
+    "ring": ((2000, 3), ("mode",)),
+    "grid": ((2500, 3), ("mode",)),
+    "bars": ((700, 2), ("pattern",)),
+    "two-sources": ((3000, 2), ("source",)),
 }
 
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from coterie.data import cells as data_cells
+from coterie.data import store
 from coterie.data.cells import (
     Reading,
     answers,
@@ -93,6 +95,21 @@ def test_tensors_are_copies() -> None:
     made = encoded(data, Column("i", "image", "feature", shape=(1, 3, 3)))["image"]
     made += 1
     assert not data.frame["i"].to_numpy().any()
+
+
+def test_arrays_that_do_not_fit_lie_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = RNG.integers(0, 255, (7, 2, 3, 4))
+    for cells in (pl.Series("i", given.astype(np.uint8)), pl.Series("i", given.astype(np.float64))):
+        column = image_column(cells, table(i=cells), Reading())
+        rows = [6, 0, 3, 3, 1]
+        resident = encoded(table(i=cells), column, rows=rows)["image"]
+        with monkeypatch.context() as tight:
+            tight.setattr(store, "budget", lambda: 0)
+            tight.setattr(data_cells, "AT_ONCE", 2 * 24)
+            mapped = encoded(table(i=cells), column, rows=rows)["image"]
+        assert mapped.dtype == resident.dtype
+        assert torch.equal(mapped, resident)
+        assert np.array_equal(mapped.numpy(), given[rows])
 
 
 def test_images_of_another_shape_or_none_are_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from sklearn import datasets
 
+from coterie.data import likeness
 from coterie.data.likeness import (
     difference_hashes,
     differing,
@@ -129,3 +130,16 @@ def test_the_warning() -> None:
     )
     many = likeness_warning(np.array([[i, 0] for i in range(12)]), 1300) or ""
     assert many.startswith("12 test images of 1,300 are near copies of development images: the test score")
+
+
+def test_rows_of_one_array_are_compared_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.concatenate([pictures(40), pictures(40, seed=1)])
+    images[70] = images[3] // 2 + 40
+    images[[5, 60]] = 9  # of one colour: nobody's copies
+    rows, other_rows = np.arange(79, 39, -1), np.arange(40)
+    expected = near_copies(images[rows], images[other_rows])
+    assert expected.tolist() == [[9, 3]]
+    monkeypatch.setattr(likeness, "STEP", 7)
+    found = near_copies(images, images, rows=rows, other_rows=other_rows)
+    assert found.tolist() == expected.tolist()
+    assert near_copies(images, images, rows=rows[:0], other_rows=other_rows).shape == (0, 2)

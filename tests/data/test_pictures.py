@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from coterie.data import pictures
-from coterie.data.pictures import bad_pictures, choose_size, fitted, load_pictures, open_picture, probe
+from coterie.data.decoding import bad_pictures, load_pictures
+from coterie.data.pictures import choose_size, fitted, open_picture, probe
 from coterie.errors import DataError
 
 RNG = np.random.default_rng(0)

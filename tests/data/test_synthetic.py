@@ -14,7 +14,14 @@ from sklearn.datasets import load_digits
 from coterie.data import synthetic
 from coterie.data.bundled import SETS
 from coterie.data.read import read
-from coterie.data.synthetic import LETTERS, SYNTHETIC, markov_chain, markov_entropy_rate
+from coterie.data.synthetic import (
+    LETTERS,
+    SYNTHETIC,
+    markov_chain,
+    markov_entropy_rate,
+    reversed_chain,
+    source_evidence,
+)
 
 SMALL = {
     "blobs": lambda seed: synthetic.blobs(300, seed=seed),
@@ -28,6 +35,10 @@ SMALL = {
     "parity": lambda seed: synthetic.parity(50, seed=seed),
     "signals": lambda seed: synthetic.signals(20, seed=seed),
     "markov-text": lambda seed: synthetic.markov_text(20, seed=seed),
+    "ring": lambda seed: synthetic.ring(50, seed=seed),
+    "grid": lambda seed: synthetic.grid(50, seed=seed),
+    "bars": lambda seed: synthetic.bars_and_stripes(times=3, seed=seed),
+    "two-sources": lambda seed: synthetic.two_sources(20, seed=seed),
 }
 
 
@@ -118,7 +129,45 @@ def test_an_arm_of_the_spiral_is_the_other_turned_by_half_a_circle() -> None:
     np.testing.assert_allclose(np.cos(off), 1, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "radii"), [("ring", 8, [2.0]), ("grid", 25, [0, 2, 8**0.5, 4, 20**0.5, 32**0.5])]
+)
+def test_modes_have_their_centres_and_their_spread(name: str, number: int, radii: list[float]) -> None:
+    columns, target, _ = SYNTHETIC[name]()
+    points = np.stack([columns["x1"], columns["x2"]], 1)
+    centres = {"ring": synthetic.ring_centres, "grid": synthetic.grid_centres}[name]()
+    assert centres.shape == (number, 2)
+    assert sorted({round(math.hypot(*c), 9) for c in centres}) == pytest.approx(sorted(radii))
+    apart = {"ring": 4 * math.sin(math.pi / 8), "grid": 2.0}[name]
+    nearest = [sorted(math.dist(a, b) for b in centres)[1] for a in centres]
+    np.testing.assert_allclose(nearest, apart)
+    mode = columns["mode"]
+    assert target == ("mode",)
+    assert sorted(set(mode)) == [chr(ord("a") + k) for k in range(number)]
+    own = centres[[ord(m) - ord("a") for m in mode]]
+    np.testing.assert_allclose((points - own).std(0), 0.05, rtol=0.1)
+    np.testing.assert_allclose((points - own).mean(0), 0, atol=0.005)
+    assert min(Counter(mode.tolist()).values()) > len(mode) / number * 0.6
+    assert tuple(centres[0]) == {"ring": (2, 0), "grid": (-4, -4)}[name]
+
+
 # ---- images --------------------------------------------------------------------------------------------
+
+
+def test_bars_and_stripes_are_fourteen_images_equally_often() -> None:
+    columns, _, _ = SYNTHETIC["bars"]()
+    images = columns["image"].to_numpy()
+    assert images.shape == (700, 1, 3, 3)
+    assert set(np.unique(images)) == {0, 255}
+    assert set(Counter(image.tobytes() for image in images).values()) == {50}
+    assert len({image.tobytes() for image in images}) == 14
+    for image, name in zip(images[:, 0], columns["pattern"], strict=True):
+        down, across = (image == image[:1]).all(), (image == image[:, :1]).all()
+        assert name == {(True, False): "bars", (False, True): "stripes", (True, True): "plain"}[down, across]
+    assert Counter(columns["pattern"].tolist()) == {"bars": 300, "stripes": 300, "plain": 100}
+    assert len(set(columns["pattern"][:50])) == 3, "in random order"
+    larger, _, _ = synthetic.bars_and_stripes(4, 1)
+    assert larger["image"].to_numpy().shape == (30, 1, 4, 4)
 
 
 def test_digits_are_scikit_learns() -> None:
@@ -244,3 +293,37 @@ def test_the_first_letter_is_as_likely_as_any_other() -> None:
     first, last = (Counter(text[place] for text in columns["text"]) for place in (0, -1))
     for letter in LETTERS:
         assert first[letter] / 4000 == pytest.approx(last[letter] / 4000, abs=0.05)
+
+
+def test_the_other_source_is_the_first_read_backward() -> None:
+    """It has the same letters equally often, and is as uncertain: by neither can they be told apart."""
+    chain, back = markov_chain(), reversed_chain()
+    likely = np.linalg.matrix_power(chain, 200)[0]
+    np.testing.assert_allclose(back.sum(1), 1)
+    np.testing.assert_allclose(likely @ back, likely)
+    np.testing.assert_allclose(likely[:, None] * back, (likely[:, None] * chain).T)
+    assert abs(chain - back).max() > 0.3
+    columns, target, _ = synthetic.two_sources()
+    texts, source = np.array(columns["text"]), columns["source"]
+    assert (len(texts), {len(text) for text in texts}, target) == (3000, {64}, ("source",))
+    assert 0.45 < (source == "forward").mean() < 0.55
+    assert set("".join(texts)) == set("abcdefghi")
+    shares = []
+    for name, wanted in (("forward", chain), ("backward", back)):
+        own = texts[source == name]
+        pairs = Counter(pair for text in own for pair in pairwise(text))
+        for a in range(9):
+            drawn = np.array([pairs["abcdefghi"[a], b] for b in "abcdefghi"])
+            np.testing.assert_allclose(drawn / drawn.sum(), wanted[a], atol=0.03)
+        shares.append([np.mean([text.count(letter) for text in own]) / 64 for letter in "abcdefghi"])
+    np.testing.assert_allclose(*shares, atol=0.01)
+
+
+def test_the_evidence_tells_the_sources() -> None:
+    columns, _, _ = synthetic.two_sources(400)
+    said = np.array([source_evidence(text) > 0 for text in columns["text"]])
+    assert (said == (columns["source"] == "forward")).mean() > 0.99
+    chain, back = markov_chain(), reversed_chain()
+    assert source_evidence("aib") == pytest.approx(
+        math.log(chain[0, 8] * chain[8, 1]) - math.log(back[0, 8] * back[8, 1])
+    )

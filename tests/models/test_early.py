@@ -21,7 +21,8 @@ from coterie.models.perceptron import Perceptron
 from coterie.models.shape import Shape
 from coterie.models.threshold import Threshold
 from coterie.study.search import advice
-from coterie.training.cohort import Arena, Cohort
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort
 from coterie.training.outputs import outputs
 from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe

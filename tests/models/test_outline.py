@@ -29,6 +29,7 @@ SHAPES = {
     "image": Shape(image=(1, 9, 6)),
     "sequence": Shape(sequence=(6, 2)),
     "text": Shape(tokens=(6, 12)),
+    "episode": Shape(environment="CartPole-v1"),
 }
 
 
@@ -36,6 +37,8 @@ def of(name: str) -> tuple[Family, Shape, str, int]:
     """A small member of every family, and data that it reads."""
     cls = FAMILIES[name]
     family = cls(**SMALL.get(name, {}))
+    if cls.tasks == ("unsupervised",):
+        return family, SHAPES[cls.reads[0]], "unsupervised", 0
     if cls.tasks != ("text",):
         return family, SHAPES[cls.reads[0]], "multiclass", 3
     tokens = None if name == "gpt" else (6, 12)

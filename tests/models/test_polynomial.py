@@ -21,7 +21,8 @@ from coterie.data.synthetic import sine
 from coterie.models import polynomial
 from coterie.models.polynomial import Functions
 from coterie.study.search import advice
-from coterie.training.cohort import Arena, Cohort
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort
 from coterie.training.outputs import outputs
 from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from coterie.models import preparation
 from coterie.models.preparation import CLIP, TablePreparation
+from coterie.models.shape import Shape
 
 values = st.floats(width=32, allow_nan=True, allow_infinity=True)
 columns = st.lists(values, min_size=0, max_size=30)
@@ -141,3 +143,44 @@ def test_no_columns_at_all() -> None:
     prepare, nothing = TablePreparation((), "median"), torch.zeros(3, 0)
     prepare.fit({"numeric": nothing, "category": nothing.long()})
     assert prepare({"numeric": nothing, "category": nothing.long()})["numeric"].shape == (3, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_images_are_looked_at_some_at_a_time(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.randint(0, 256, (40, 3, 4, 5), generator=torch.Generator().manual_seed(0)).to(dtype)
+    rows = torch.tensor([*range(30, 3, -1), 39])
+    kept, wanted = preparation.ImagePreparation(3), images[rows].double()
+    largest, double = [0], torch.Tensor.double
+    monkeypatch.setattr(preparation, "AT_ONCE", 7 * 60)
+    monkeypatch.setattr(
+        torch.Tensor, "double", lambda x: largest.append(len(x) if x.ndim == 4 else 0) or double(x)
+    )
+    kept.fit(images, rows)
+    assert max(largest) == 7
+    assert torch.allclose(kept.center.flatten(), wanted.mean((0, 2, 3)).float())
+    assert torch.allclose(
+        kept.scale.flatten(), wanted.transpose(0, 1).flatten(1).std(1, correction=0).float()
+    )
+    copied = preparation.ImagePreparation(3)
+    copied.fit(images[rows])
+    assert torch.equal(copied.center, kept.center)
+    assert torch.equal(copied.scale, kept.scale)
+
+
+def test_rows_are_taken_as_if_they_were_all() -> None:
+    drawn = torch.Generator().manual_seed(0)
+    inputs = {
+        "numeric": torch.randn(20, 2, generator=drawn).double(),
+        "category": torch.zeros(20, 0, dtype=torch.int64),
+        "image": torch.rand(20, 1, 3, 3, generator=drawn),
+        "sequence": torch.randn(20, 4, 2, generator=drawn).double(),
+        "length": torch.randint(1, 5, (20,), generator=drawn),
+    }
+    rows = torch.tensor([3, 19, 4, 4, 0])
+    shape = Shape(indicator=(False, False), image=(1, 3, 3), sequence=(4, 2))
+    some, all_of_them = (preparation.prepare_for(shape) for _ in range(2))
+    some.fit(inputs, rows)
+    all_of_them.fit({name: column[rows] for name, column in inputs.items()})
+    for mine, theirs in zip(some.buffers(), all_of_them.buffers(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert len(list(some.buffers())) == 6

@@ -14,7 +14,8 @@ from torch import Tensor
 from coterie.data.dataset import Dataset
 from coterie.data.schema import Column, Schema, Target
 from coterie.models.rbf import RBF, Units
-from coterie.training.cohort import Arena, Cohort
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort
 from coterie.training.outputs import outputs
 from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe

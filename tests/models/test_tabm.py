@@ -18,7 +18,7 @@ from coterie.data.schema import Column, Schema, Target
 from coterie.models.network import Network
 from coterie.models.shape import Shape
 from coterie.models.tabm import Heads, Pieces, Shared, TabM
-from coterie.training.cohort import Arena
+from coterie.training.arena import Arena
 from coterie.training.plan import Candidate
 
 SHAPE = Shape(indicator=(False, True, False), cardinality=(4,))

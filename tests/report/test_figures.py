@@ -48,6 +48,9 @@ def _calls():
     origins = [{"time": 0, "values": [2.0, 1.0]}]
     return {
         "attention_map": lambda ax: figures.attention_map(np.eye(3), classes, classes, ax=ax),
+        "transfer_curves": lambda ax: figures.transfer_curves([5, 10], {"a": [[0.6], [0.8]]}, ax=ax),
+        "clouds": lambda ax: figures.clouds(np.eye(2), np.ones((3, 2)), ax=ax),
+        "code_plane": lambda ax: figures.code_plane(np.eye(3)[:, :2], [0, 1, -1], classes, ax=ax),
         "augmented": lambda ax: figures.augmented(
             np.full((2, 1, 4, 4), 0.5), np.ones((2, 1, 4, 4)), ax=ax
         ),

@@ -22,6 +22,7 @@ from coterie.report.page import render
 from coterie.study import assess as module
 from coterie.study.assess import assess, member_validation, score_table
 from coterie.study.baselines import Baseline
+from coterie.study.fitted import rows_of
 from coterie.study.importance import effort, permutation_importance
 from coterie.study.problem import Problem, pose
 from coterie.study.question import Question
@@ -92,7 +93,8 @@ class Fake:
     def subset(self, places) -> Fake:
         return self
 
-    def output(self, data: Dataset) -> Tensor:
+    def output(self, data: Dataset, rows: np.ndarray | None = None) -> Tensor:
+        data = data if rows is None else rows_of(data, rows)
         self.calls.append(len(data))
         x = data.inputs["numeric"][:, 0].double().nan_to_num()
         if self.task == "regression":

@@ -20,7 +20,8 @@ from coterie.errors import CoterieError, ModelError, SpecError, StudyError
 from coterie.model import Model
 from coterie.study.initial import KEPT, Initial, open_initial
 from coterie.study.study import Study
-from coterie.training.cohort import Arena, build_networks, network_of
+from coterie.training.arena import Arena
+from coterie.training.cohort import build_networks, network_of
 from coterie.training.layout import Layout
 from coterie.training.plan import make_plan
 
@@ -220,7 +221,7 @@ def test_what_cannot_be_a_start_is_refused(earlier: Study, tmp_path: Path) -> No
 
 
 def test_inspect_says_what_would_be_taken(earlier: Study) -> None:
-    seen = ct.inspect(squares("xy"), options={"init": str(earlier.folder), "candidates": 1})
+    seen = ct.inspect(squares("xy"), init=earlier, candidates=1)
     assert seen.families == {"cnn": 1}
     assert any("Networks start from" in note for note in seen.notes)
 

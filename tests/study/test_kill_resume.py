@@ -135,6 +135,7 @@ def test_refit_is_stopped_and_resumed(tmp_path):
     study.stop()
     with pytest.raises(Stopped):
         list(events)
+    assert (study.folder / fitting.NOW).is_file()  # it stopped within the training, not after it
     study = ct.open_study(tmp_path / "b" / "s").run()
     assert remains(study.folder) == remains(whole.folder)
 

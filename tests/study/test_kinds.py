@@ -19,7 +19,7 @@ from PIL import Image
 from small_studies import posed, remains
 
 import coterie as ct
-from coterie.errors import CoterieError
+from coterie.errors import CoterieError, DataError
 from coterie.study import baselines
 from coterie.study import study as course
 from coterie.study.events import Stopped
@@ -296,7 +296,7 @@ def test_what_goes_on_from_a_beginning(tmp_path: Path, quick: None) -> None:
 
 def test_only_writers_write(tmp_path: Path, quick: None) -> None:
     model = fitted(({"x": COUNT, "y": AB}, "y", {"models": "linear"}), tmp_path).model
-    with pytest.raises(CoterieError, match=r"learned to write.*a model of binary"):
+    with pytest.raises(CoterieError, match=r"learned to write.*the family linear"):
         model.write()
     assert model.encode({"x": [1.0, 2.0]}, member=1).shape == (2, 1)
 
@@ -396,6 +396,16 @@ def test_bad_images_are_skipped_and_counted(tmp_path: Path, quick: None) -> None
     assert "2 of 26 image files" in note
     assert "no.png" in note
     assert study.model.predict(files(tmp_path / "new", "1.png", "2.png")).shape == (2,)
+    with pytest.raises(DataError, match=r"no\.png.*--skip-bad"):
+        study.model.predict(folder)
+    table = study.model.predict_table(folder, skip_bad=True)
+    assert table.columns[:3] == ["row", "image", "prediction"]
+    assert table.height == N
+    assert not table["image"].str.contains(r"no\.png").any()
+    assert table["row"].to_list() == study.model.dataset(folder, skip_bad=True).rows.tolist()
+    scored = study.evaluate(folder, skip_bad=True)
+    assert (scored["rows"], scored["left_out"]) == (N, 2)
+    assert any("2 of 26 image files cannot be read" in warning for warning in scored["warnings"])
     assert len(ct.open_study(study.folder).problem.dataset) == N  # as a resume reads it
 
 

@@ -25,7 +25,8 @@ from coterie.study.folder import Folder
 from coterie.study.problem import Problem
 from coterie.study.search import propose
 from coterie.study.study import Clock
-from coterie.training.cohort import Arena, Cohort
+from coterie.training.arena import Arena
+from coterie.training.cohort import Cohort
 from coterie.training.plan import CohortPlan, Member, make_plan, member_key
 from coterie.training.recipe import Recipe
 

@@ -1,6 +1,8 @@
 """The verbs from end to end: every way in, the options that change the course, and every way out."""
 
 import json
+from dataclasses import fields
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from coterie import verbs
 from coterie.errors import CoterieError, DataError, SpecError, StudyError
 from coterie.models.catalogue import FAMILIES
 from coterie.study.events import Planned, Stopped
+from coterie.study.question import Question
 from coterie.training.events import EpochEnd, StepEnd
 
 
@@ -294,12 +297,22 @@ def test_load_takes_a_study_or_its_model(study):
 
 def test_inspect_trains_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = ct.inspect(patients(), "ill", options={"candidates": 4, "folds": 3})
+    found = ct.inspect(patients(), "ill", candidates=4, folds=3, epochs=2)
     assert found.members == 12
     assert found.classes == {"no": patients()["ill"].count("no"), "yes": patients()["ill"].count("yes")}
     assert json.loads(json.dumps(found.to_dict()))["task"] == "binary"
     assert "would train: 12 networks" in str(found)
     assert not list(tmp_path.iterdir())
+    with pytest.raises(TypeError, match="fold"):
+        ct.inspect(patients(), "ill", fold=3)
+    with pytest.raises(SpecError, match="epochs"):
+        ct.inspect(patients(), "ill", epochs=-1)
+
+
+def test_fit_takes_whatever_a_question_asks():
+    asked = {f.name for f in fields(Question)} - {"source"}
+    assert asked <= set(signature(ct.fit).parameters)
+    assert list(signature(ct.inspect).parameters) == list(signature(ct.fit).parameters)
 
 
 def test_the_zoo_is_plain_data():

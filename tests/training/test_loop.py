@@ -171,7 +171,7 @@ def test_plateau_drops_as_pytorchs_does(plateau: int) -> None:
 
     def note(event: Event) -> None:
         if isinstance(event, (CohortStart, EpochEnd)) and cohort.alive:
-            rates.append(cohort.draw().lr[0, 0].item())
+            rates.append(0.1 * cohort.draw().factor[0, 0].item())
 
     follow(cohort, scripted(cohort, script), answer=note)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)

@@ -1,0 +1,48 @@
+"""Learning without labels: rows in, each player's loss out; what a loss is, the family's body says.
+
+B batch, D numbers of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from coterie.objectives.penalties import Penalties
+from coterie.objectives.players import Player
+
+
+class Rows(Protocol):
+    """What the objective asks of a network."""
+
+    @property
+    def players(self) -> tuple[Player, ...]: ...
+
+    def losses(self, inputs: dict[str, Tensor], player: str) -> Tensor:
+        """The player's loss of each row (B,)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+class Unsupervised(nn.Module):
+    """Mean loss of a player over the rows of a batch, plus L1 and L2 penalties on all weights.
+
+    batch: inputs by name, "weight" and "present" (B,), which is 0 for rows that only pad the batch.
+    """
+
+    network: Rows
+
+    def __init__(self, network: Rows, numbers: dict[str, float]) -> None:
+        super().__init__()
+        self.network = network
+        self.players = network.players
+        self.penalties = Penalties(numbers)
+
+    def forward(self, batch: dict[str, Tensor], player: str = "") -> Tensor:
+        weight = batch["weight"] * batch["present"]
+        rows = torch.where(weight > 0, self.network.losses(batch, player), 0.0)
+        loss = (rows * weight).sum() / weight.sum().clamp_min(1e-30)
+        return self.penalties.added(loss, self.network.parameters())

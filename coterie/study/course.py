@@ -1,0 +1,177 @@
+"""The course of a study: plan, train, select, baselines, assess, report.
+
+What training left is on disk; whatever follows it is a pure function of that, and is simply done again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import statistics
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from coterie.making import codes_of
+from coterie.model import Model
+from coterie.models.shape import Shape
+from coterie.models.unsupervised import UnsupervisedFamily
+from coterie.report.card import model_card
+from coterie.report.page import render
+from coterie.study.assess import assess, member_validation
+from coterie.study.baselines import Baseline, fit_baselines
+from coterie.study.closeup import closeup
+from coterie.study.events import Finished, Phase, StudyEvent
+from coterie.study.fitted import assemble, best_member, out_of_fold, score_candidates
+from coterie.study.fitting import Clock, curves_of, fit_cohorts, read_trained
+from coterie.study.folder import ASSESSMENT, CHECKPOINT, MODEL, PREDICTIONS, REPORT, Folder
+from coterie.study.frames import weight_frame
+from coterie.study.initial import Posed
+from coterie.study.planning import costs_of, device_of, metric_of, planned, room_for
+from coterie.study.problem import Problem
+from coterie.study.question import Question
+from coterie.study.remarks import about_model, cut_short, remarks, searched_names, versions
+from coterie.study.row_baselines import fit_row_baselines
+from coterie.study.selection import Scored, choose
+from coterie.training.arena import Arena
+from coterie.training.plan import CohortPlan, Member, make_plan, member_key
+
+
+def course(
+    folder: Folder, asked: Mapping[str, Any], question: Question, everything: Posed, clock: Clock
+) -> Iterator[StudyEvent]:
+    """All that is left to do of a study, event by event.
+
+    folder: the study's, locked by this process; asked: its study.json; everything: what is fixed before
+    training; clock: its time, by which it is stopped too.
+    """
+    problem, candidates, start = everything.problem, everything.candidates, everything.start
+    metric, device = metric_of(question, problem), device_of(question.device)
+    all_rows = ((problem.development, np.empty(0, dtype=np.int64)),)
+    arena = Arena.of(problem.dataset, problem.folds or all_rows, device, start=start)
+    costs, shape = costs_of(candidates, problem), Shape.of(problem.schema)
+    plans = make_plan(
+        candidates,
+        len(arena.training),
+        question.seeds,
+        question.seed,
+        lambda c: room_for(c, costs[c.index], shape),
+    )
+    yield planned(plans, candidates, costs, problem, metric)
+    yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
+    yield from fit_cohorts(folder, plans, arena, metric, clock)
+    trained = read_trained(folder, plans)
+    ranked = score_candidates(candidates, trained, problem)
+    winner = choose(ranked, metric.maximise, question.prefer)
+    about = about_model(asked, winner, metric, problem.arrangement)
+    ensemble = assemble(problem, winner.candidate, trained, about)
+    positions, oof = out_of_fold(problem, ensemble)
+    judged = member_validation(problem, ensemble)
+    if question.refit and problem.folds:
+        yield Phase("refitting", "the winner on all training rows")
+        ensemble = yield from _refit(folder, question, everything, clock, winner, len(plans), about)
+    if ensemble.task in ("text", "unsupervised"):  # texts, codes and samples cannot be averaged
+        ensemble = ensemble.subset([best_member(winner, ensemble, metric.maximise)])
+    yield Phase("baselines")
+    baselines: list[Baseline] = []
+    for baseline in _baselines(problem, ensemble, question.seed):
+        baselines.append(baseline)
+        yield Phase("baselines", baseline.label)
+    yield Phase("assessing")
+    facts, arrays = assess(
+        problem,
+        ensemble,
+        winner=winner,
+        ranked=ranked,
+        oof=oof,
+        oof_positions=positions,
+        baselines=baselines,
+        members=judged,
+        metric=metric,
+        question=question,
+        context={
+            "name": asked["name"],
+            "command": asked["command"],
+            "folder": str(folder.path),
+            "searched": searched_names(candidates, ensemble.task),
+            "finished": len(ranked) == len(candidates) and not cut_short(trained),
+            "warnings": [*problem.warnings, *remarks(problem, winner, ranked, candidates)],
+            "compute": {
+                "members": sum(len(t.plan.members) for t in trained),
+                "cohorts": len(trained),
+                "seconds": clock.seconds,
+                "device": str(device),
+            },
+            "versions": versions(),
+        },
+    )
+    ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
+    traced = weight_frame(folder, [winner.candidate], problem.dataset)
+    facts["closeup"], examples = closeup(problem, ensemble, question, traced)
+    arrays |= examples
+    yield Phase("report")
+    _write(folder, facts, arrays, ensemble)
+    yield Finished(str(folder.path), facts["compute"]["seconds"])
+
+
+def _baselines(problem: Problem, model: Model, seed: int) -> Iterator[Baseline]:
+    """The simple models that suit what the model does, one finished at a time."""
+    parts = (problem.dataset, problem.folds, problem.development, problem.test)
+    if model.task != "unsupervised":
+        return fit_baselines(*parts, task=model.task, outputs=model.target.outputs, seed=seed)
+    if not isinstance(model.family, UnsupervisedFamily):
+        return iter(())
+    return fit_row_baselines(
+        *parts,
+        scaling=model.family.scaled(),
+        codes=codes_of(model) or 0,
+        samples="mmd" in model.family.measures,
+        continuous=model.skeleton().continuous,
+        seed=seed,
+    )
+
+
+def _refit(
+    folder: Folder,
+    question: Question,
+    everything: Posed,
+    clock: Clock,
+    winner: Scored,
+    index: int,
+    about: dict[str, Any],
+) -> Generator[StudyEvent, None, Model]:
+    """The winner again on all development rows, for the median of its members' best epochs."""
+    problem = everything.problem
+    metric, device = metric_of(question, problem), device_of(question.device)
+    epochs = max(1, round(statistics.median(s.best_epoch for s in winner.scores)))
+    recipe = dataclasses.replace(winner.candidate.recipe, epochs=epochs, patience=0)
+    candidate = dataclasses.replace(winner.candidate, recipe=recipe)
+    folds = len(problem.folds)
+    members = tuple(
+        Member(candidate, 0, s, member_key(question.seed, folds, s)) for s in range(question.seeds)
+    )
+    rows = ((problem.development, np.empty(0, dtype=np.int64)),)
+    arena = Arena.of(problem.dataset, rows, device, start=everything.start)
+    plan = CohortPlan(index, members)
+    unlimited = dataclasses.replace(clock, limit=None)
+    for event in fit_cohorts(folder, [plan], arena, metric, unlimited):
+        yield event
+        unlimited.stop = clock.stop
+    return assemble(problem, candidate, read_trained(folder, [plan]), about)
+
+
+def _write(folder: Folder, facts: dict[str, Any], arrays: dict[str, Any], model: Model) -> None:
+    """Model, numbers and page; the checkpoint goes last, so that a kill before that repeats all of it."""
+    made = folder / f"{MODEL}.part"
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        model.save(made, model_card(facts))
+        folder.replace(MODEL, made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    folder.write_tensors(PREDICTIONS, {n: torch.as_tensor(a) for n, a in arrays.items()})
+    folder.write_json(ASSESSMENT, facts)
+    folder.write(REPORT, render(facts, arrays, curves_of(folder)))
+    folder.discard(CHECKPOINT)

@@ -1,0 +1,49 @@
+"""Images that an accelerator has no room for stay in the computer's memory; each step brings what it needs.
+
+Members draw the same images in different orders, and often the same image in one step, so the rows of all
+members are brought together, each once. What is computed from them is the same to the bit.
+
+M members, B batch, N rows of data, U different ones among those asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+SHARE = 1 / 2  # of an accelerator's free memory may be images
+
+
+def resident(images: Tensor, device: torch.device) -> bool:
+    """Whether images are to lie on the device as a whole."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return images.numel() * images.element_size() <= SHARE * free
+
+
+def brought(rows: Tensor, data: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Data that lie where the rows do, and the rows' places in them.
+
+    rows: (M, B) or (B,), on the device that computes, into data (N, …). Where all data lie there, they and
+    the rows are returned as they are; else data (U, …) of just these rows.
+    """
+    far = [name for name, column in data.items() if column.device != rows.device]
+    return gathered(rows, data, far) if far else (rows, data)
+
+
+def gathered(rows: Tensor, data: dict[str, Tensor], far: Collection[str]) -> tuple[Tensor, dict[str, Tensor]]:
+    """As `brought`; far: names of what lies in the computer's memory.
+
+    >>> rows, data = gathered(torch.tensor([[7, 2], [2, 2]]), {"x": torch.arange(0, 100, 10)}, ["x"])
+    >>> rows.tolist(), data["x"].tolist()
+    ([[1, 0], [0, 0]], [20, 70])
+    """
+    asked, places = torch.unique(rows, return_inverse=True)
+    here = asked.cpu()
+    found = {
+        name: column[here].to(rows.device) if name in far else column[asked] for name, column in data.items()
+    }
+    return places, found
