@@ -1,4 +1,4 @@
-"""Bars of families that learn by reward: ten seeds as one cohort on the pole, each judged on starts of its own.
+"""Bars of families that learn by reward: ten seeds as one cohort on the pole, judged on other starts.
 
     python benchmarks/agents.py               # both families; or: ppo, dqn
 
@@ -42,9 +42,9 @@ def agents(seeds: int, work: Path, families: tuple[str, ...] = tuple(BARS)) -> I
         enough, many = BARS[family]
         found = played(family, seeds)
         print(f"  {family}: {found.steps:,} steps, {found.seconds:.0f} s of computing; {spread(found.kept)}")
-        share = seeds / SEEDS
-        yield f"{family}: seeds of {seeds} above {enough}", sum(r >= enough for r in found.kept), "≥", many * share
-        yield f"{family}: seeds at the end of training", sum(r >= enough for r in found.last), "", many * share
+        kept, last = (sum(r >= enough for r in returns) for returns in (found.kept, found.last))
+        yield f"{family}: of {seeds} seeds, those of {enough} or more", kept, "≥", many * seeds / SEEDS
+        yield f"{family}: the same of networks at the end of training", last, "", 0
         yield f"{family}: steps of environments", found.steps, "≤", STEPS
         yield f"{family}: seconds of computing", found.seconds, "≤", 600
 
@@ -59,6 +59,7 @@ def played(family: str, seeds: int) -> Played:
     from coterie.study.question import Question
     from coterie.training.arena import Arena
     from coterie.training.cohort import Cohort
+    from coterie.training.events import StepEnd
     from coterie.training.loop import train
     from coterie.training.outputs import outputs
     from coterie.training.plan import CohortPlan, Member, member_key
@@ -79,11 +80,9 @@ def played(family: str, seeds: int) -> Played:
         return (output[..., place] * weight).sum(-1) / weight.sum(-1)
 
     last, steps = torch.zeros(seeds), 0
-    training = train(cohort, score, True, "raw")
-    for _ in training:
-        living = list(cohort.alive)
-        if cohort.step == 0 and living:  # an epoch is over: some may leave after the next
-            last[living] = returns(cohort.flat, cohort.buffers)
+    for event in train(cohort, score, True, "raw"):
+        if isinstance(event, StepEnd) and event.step == event.steps:  # some may leave now
+            last[list(cohort.alive)] = returns(cohort.flat, cohort.buffers)
             steps = max(steps, int(cohort.buffers["network.body.running_taken"].max()))
     kept = returns(cohort.best, cohort.best_buffers)
     return Played(kept.tolist(), last.tolist(), steps, time.process_time() - start)
@@ -96,5 +95,6 @@ if __name__ == "__main__":
         for what, figure, sign, bar in agents(SEEDS, Path(folder), asked_for):
             met = {"≥": figure >= bar, "≤": figure <= bar, "": True}[sign]
             missed |= not met
-            print(f"{what}: {figure:g}" + (f" ({sign} {bar:g}: {'met' if met else 'MISSED'})" if sign else ""))
+            said = f" ({sign} {bar:g}: {'met' if met else 'MISSED'})" if sign else ""
+            print(f"{what}: {figure:g}{said}", flush=True)
     sys.exit(missed)

@@ -208,8 +208,8 @@ def variants(cls: type[Family]) -> dict[str, Family]:
         shared |= {*spec.hypers(ImageAugmentation), *spec.hypers(SequenceAugmentation)}
     if cls.name not in ("linear", "mlp"):  # so are the columns
         shared |= {"impute", "categories"}
-    if cls.name not in ("autoencoder", "gan"):  # and encoders and decoders
-        shared |= {*spec.hypers(Coders), "scaling"} if issubclass(cls, Coders) else set()
+    if issubclass(cls, Coders):  # and encoders and decoders, with the mlp's activations
+        shared |= {"activation"} if cls.name == "autoencoder" else {*spec.hypers(Coders), "scaling"}
     for name, hyper in spec.hypers(cls).items():
         if name in shared:
             continue

@@ -160,12 +160,13 @@ class Agent(Keyed, Masked):
 
     def _play(self, starts: Tensor) -> None:
         """Goes on for T steps in every environment; starts (B,): episodes begin as one of these says."""
-        over = self.running_taken >= self.steps
+        many = self.side * self.stretch
+        over = self.running_taken + many > self.steps
         state, ended, played = self._stretch(starts)
         kept = self.keep(played) | {
             "running_state": state.view(torch.int64),
             "running_ended": ended,
-            "running_taken": self.running_taken + self.side * self.stretch,
+            "running_taken": self.running_taken + many,
         }
         for name, value in kept.items():  # assigned, not changed in place: the engine reads them back
             setattr(self, name, torch.where(over, getattr(self, name), value.detach()))

@@ -71,7 +71,7 @@ class DQN(AgentFamily):
 
 class Chooser(Agent):
     """running_memory (R, 2·O + 3): what was seen, what then, action, reward, whether it terminated, from the
-    oldest to the latest; running_copy: the copy's parameters in a row; running_learned (): steps of learning."""
+    oldest to the latest; running_copy: the copy's parameters in a row; running_learned (): steps of it."""
 
     running_memory: Tensor
     running_copy: Tensor

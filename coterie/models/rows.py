@@ -144,7 +144,7 @@ class Rows(nn.Module):
         return self.columns(filled)
 
     def _groups(self) -> list[slice]:
-        """Places that share a centre and a scale: a column, a channel (for "unit" all of them), a variable."""
+        """Places that share a centre and a scale: a column, a channel ("unit": all of them), a variable."""
         groups = [slice(f, f + 1) for f in range(self.numbers)]
         start = self.numbers + self.columns.hot_width
         if self.shape.image:

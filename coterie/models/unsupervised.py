@@ -133,7 +133,7 @@ class Unlabelled(Network):
         return self.prepare.inverse(self._part("sample")(draws, inputs["label"]))
 
     def chain(self, inputs: dict[str, Tensor], shown: int) -> dict[str, Tensor]:
-        """How samples come about, `shown` stages of each, those of one sample after the other; as `sample`."""
+        """How samples come about, `shown` stages of each, one sample after the other; else as `sample`."""
         draws = Draws.of_rows(inputs["key"], inputs["place"], self.prepare.center.dtype)
         states = self._part("chain")(draws, inputs["label"], shown)
         return self.prepare.inverse(states.transpose(0, 1).flatten(0, 1))

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from coterie.data.arrange import Arrangement, arrange, settle
+from coterie.data.bundled import environment_of
 from coterie.data.cells import Reading, with_whole_paths, without_bad_images
 from coterie.data.checks import capacity_warning, check
 from coterie.data.dataset import Dataset
@@ -107,7 +108,9 @@ def pose(
     labels = None if roles.split is None else roles.split[usable]
     if test is not None:
         labels = np.where(usable < len(first.frame), "train", "test")
-    folds = question.folds if question.folds is not None else _default_folds(len(usable))
+    # of an environment there is always more to see: starts to validate by, but no folds
+    usual_folds = 1 if environment_of(first) else _default_folds(len(usable))
+    folds = usual_folds if question.folds is None else question.folds
     parts = split(
         len(usable),
         strata=roles.y[usable] if roles.target.classes and not roles.target.each_step else None,
@@ -196,6 +199,8 @@ def _families_that_suit(question: Question, schema: Schema) -> list[str]:
 def _task_of(question: Question, table: Table) -> str | None:
     """The task where the families that were named, or texts as the target, leave no choice."""
     learned = {task for family in named(question) for task in family.tasks}
+    if environment_of(table) and not learned:
+        return "unsupervised"
     if learned and learned <= {"unsupervised"}:
         return "unsupervised"
     if "unsupervised" in learned and not (question.target or table.target):

@@ -68,6 +68,8 @@ def propose(
 
 def usual(shape: Shape, task: str) -> tuple[str, ...]:
     """The families that suit the data when none is named."""
+    if shape.environment:
+        return ("ppo", "dqn")
     if task == "unsupervised":
         return ("bert",) if shape.kinds and shape.kinds[0] == "text" else ("autoencoder", "vae")
     if task == "text":

@@ -11,7 +11,7 @@ import pytest
 from coterie.cli import main
 from coterie.cli.structure import GROUPS, in_groups, structure_of
 from coterie.cli.tables import EXAMPLES
-from coterie.data.bundled import SETS
+from coterie.data.bundled import BUILT_IN, SETS
 from coterie.errors import SpecError
 from coterie.models.catalogue import FAMILIES
 from coterie.spec import hypers
@@ -174,4 +174,4 @@ def test_refusals_are_spec_errors():
 
 
 def test_examples_name_what_there_is():
-    assert {*EXAMPLES.values()} - {*SETS} == {"texts.csv --target topic"}
+    assert {*EXAMPLES.values()} - {*SETS, *BUILT_IN} == {"texts.csv --target topic"}
