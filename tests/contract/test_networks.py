@@ -14,6 +14,7 @@ from small_cohorts import (
     FAMILIES,
     NAMED,
     PAIRED,
+    PLAIN,
     TARGETS,
     VARIANTS,
     answers,
@@ -42,6 +43,11 @@ from coterie.training.recipe import Recipe
 
 by_variant = pytest.mark.parametrize("family", [f for _, f in VARIANTS], ids=[name for name, _ in VARIANTS])
 by_pair = pytest.mark.parametrize(("family", "target"), [p[1:] for p in PAIRED], ids=[p[0] for p in PAIRED])
+by_plain = pytest.mark.parametrize("family", [f for _, f in PLAIN], ids=[name for name, _ in PLAIN])
+DEFAULTS = [p for p in PAIRED if p[1] == small(type(p[1]))]  # other settings are saved as these are
+by_default = pytest.mark.parametrize(
+    ("family", "target"), [p[1:] for p in DEFAULTS], ids=[p[0] for p in DEFAULTS]
+)
 by_named = pytest.mark.parametrize(("name", "target"), NAMED, ids=[f"{n}-{t}" for n, t in NAMED])
 by_family = pytest.mark.parametrize("name", FAMILIES)
 by_target = pytest.mark.parametrize("target", TARGETS)
@@ -176,7 +182,7 @@ def check_players(network: Any, inputs: dict[str, Tensor], family: Family) -> No
             assert moot or grad.abs().max() > 0, name
 
 
-@by_variant
+@by_plain
 def test_same_seed_same_numbers_and_other_seeds_others(family: Family) -> None:
     arena, recipe = arena_of(small_data(family, targets_of(type(family))[0])), small_recipe()
     candidate = Candidate(0, family, recipe)
@@ -210,7 +216,7 @@ def test_learns(name: str, target: str) -> None:
         assert last < 0.97 * first
 
 
-@by_pair
+@by_default
 def test_saved_and_loaded_predicts_the_same_bits(family: Family, target: str, tmp_path: Path) -> None:
     dataset = small_data(family, target)
     members = four_members(family, small_recipe(epochs=1))
