@@ -25,15 +25,17 @@ _HOMES = {
     "open_study": "coterie.verbs",
     "repeat": "coterie.verbs",
     "zoo": "coterie.verbs",
+    "Codes": "coterie.estimators",
     "Study": "coterie.study.study",
     "Model": "coterie.model",
     "CoterieError": "coterie.errors",
 }
 
-__all__ = ["CoterieError", "Model", "Study", "fit", "inspect", "load", "open_study", "repeat", "zoo"]
+__all__ = ["Codes", "CoterieError", "Model", "Study", "fit", "inspect", "load", "open_study", "repeat", "zoo"]
 
 if TYPE_CHECKING:
     from coterie.errors import CoterieError
+    from coterie.estimators import Codes
     from coterie.model import Model
     from coterie.study.study import Study
     from coterie.verbs import fit, inspect, load, open_study, repeat, zoo

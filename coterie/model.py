@@ -32,21 +32,19 @@ from coterie.data.later import encode_later
 from coterie.data.read import read
 from coterie.data.schema import Schema, Target
 from coterie.data.table import Table
-from coterie.errors import CoterieError, ModelError, SpecError
+from coterie.errors import ModelError, SpecError
 from coterie.models.answers import answer_table, beside_names, decided
 from coterie.models.catalogue import FAMILIES
 from coterie.models.coefficients import coefficients
 from coterie.models.family import Family
 from coterie.models.layers import Keyed
 from coterie.models.shape import Shape
+from coterie.saved import CARD, CONFIG, FORMAT, WEIGHTS, checksum, read_bytes, read_config, spoilt
 from coterie.spec import read as read_value
 from coterie.training.cost import cost_of
 from coterie.training.layout import Layout
 from coterie.training.outputs import outputs
 from coterie.training.step import NETWORK, Step, View
-
-FORMAT = 1  # of the folder; a later version reads all earlier ones
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
 class Model:
@@ -104,16 +102,19 @@ class Model:
 
     # ---- predicting ------------------------------------------------------------------------------------
 
-    def dataset(self, data: Any, with_target: bool = False, skip_bad: bool = False) -> Dataset:
+    def dataset(
+        self, data: Any, with_target: bool = False, skip_bad: bool = False, keep: Sequence[str] = ()
+    ) -> Dataset:
         """Rows as tensors by the model's schema; data is what `coterie.fit` takes. No target is needed.
 
         Whatever takes data takes such a dataset, too, and reads it no second time. skip_bad: leave out rows
-        whose image files cannot be read; `rows` says which are left, and `warnings` how many are not.
+        whose image files cannot be read; `rows` says which are left, and `warnings` how many are not. keep:
+        columns of the data, such as a patient's number, that tables of answers and codes have beside them.
         """
         if isinstance(data, Dataset):
             return data
         table = self.table(data, with_target)
-        return encode_later(table, self.schema, with_target=with_target, skip_bad=skip_bad)
+        return encode_later(table, self.schema, with_target=with_target, skip_bad=skip_bad, keep=keep)
 
     def table(self, data: Any, with_target: bool) -> Table:
         """A table of examples: where the model learned from a table of steps, arranged as that was."""
@@ -227,6 +228,13 @@ class Model:
         one = {name: buffer[[member]] for name, buffer in self.buffers.items()}
         return outputs(self._step, self.flat[[member]], one, at, inputs, "features")[0].numpy()
 
+    def encode_table(self, data: Any, member: int = 0) -> pl.DataFrame:
+        """What `encode` says, as columns code_0, code_1, …; of steps one after the other."""
+        dataset = self.dataset(data)
+        codes = self.encode(dataset, member).reshape(len(dataset), -1)
+        named = {f"code_{place}": codes[:, place] for place in range(codes.shape[1])}
+        return beside_names(pl.DataFrame(named), dataset.names)
+
     def attention(self, data: Any) -> np.ndarray:
         """(N, T, S): how much each token of a given answer looked at each step of what was read."""
         if self.task != "text" or not self.schema.features:
@@ -296,9 +304,9 @@ class Model:
     def load(cls, folder: str | os.PathLike[str]) -> Model:
         """Reads a folder that `save` wrote; `ModelError` for any other, or one that was changed."""
         folder = Path(folder)
-        config, weights = _read_config(folder), _read_bytes(folder / WEIGHTS)
+        config, weights = read_config(folder), read_bytes(folder / WEIGHTS)
         if hashlib.sha256(weights).hexdigest() != config.get("weights_sha256"):
-            raise _spoilt(folder / WEIGHTS, "bytes other than its config.json names: changed or cut short")
+            raise spoilt(folder / WEIGHTS, "bytes other than its config.json names: changed or cut short")
         try:
             named = load_tensors(weights)
             family_class = FAMILIES[config["family"]]
@@ -321,7 +329,7 @@ class Model:
             RuntimeError,
             AssertionError,
         ) as error:
-            raise _spoilt(folder, f"contents that do not fit together ({error})") from error
+            raise spoilt(folder, f"contents that do not fit together ({error})") from error
 
     def _repr_html_(self) -> str:
         from coterie.report.notebook import model_html
@@ -351,48 +359,3 @@ def _skeleton(family: Family, schema: Schema) -> Any:
     assert schema.target is not None
     with torch.device("meta"):
         return family.network(Shape.of(schema), schema.target.task, schema.target.outputs)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    if not (folder / CONFIG).is_file():
-        raise ModelError(
-            f"A model folder holds {CONFIG} and {WEIGHTS}.",
-            given=f"'{folder}', which {'does not exist' if not folder.exists() else f'has no {CONFIG}'}",
-            fix="Name a study's folder (runs/NAME-N) or its model/.",
-        )
-    try:
-        config = json.loads(_read_bytes(folder / CONFIG))
-    except ValueError as error:
-        raise _spoilt(folder / CONFIG, "text that is not JSON: changed or cut short") from error
-    if not isinstance(config, dict) or config.get("library_name") != "coterie":
-        raise _spoilt(folder, "a model of another program")
-    if not isinstance(config.get("format"), int) or config["format"] > FORMAT:
-        raise ModelError(
-            "A model must be of a format that this version knows.",
-            given=f"format {config.get('format')} in '{folder}'; this is {FORMAT}",
-            fix="Upgrade coterie.",
-        )
-    if config.get("checksum") != checksum(config):
-        raise _spoilt(folder / CONFIG, "contents that do not match their checksum: changed by hand")
-    return config
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _spoilt(path, f"a file that cannot be read ({error.strerror})") from error
-
-
-def checksum(facts: dict[str, Any]) -> str:
-    """Of JSON-able facts, but for the checksum among them: what was changed by hand is known by it."""
-    rest = {name: value for name, value in facts.items() if name != "checksum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _spoilt(path: Path, given: str) -> CoterieError:
-    return ModelError(
-        "A model folder must be as Coterie wrote it.",
-        given=f"'{path}', {given}",
-        fix="Use an unchanged copy.",
-    )

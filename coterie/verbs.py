@@ -14,9 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 from coterie import spec
 from coterie.data.read import read
 from coterie.errors import SpecError, StudyError
-from coterie.model import CONFIG, Model
+from coterie.model import Model
 from coterie.models.catalogue import FAMILIES, family_named
 from coterie.models.family import Family
+from coterie.saved import CONFIG
 from coterie.study.folder import ASKED, MODEL, Folder
 from coterie.study.initial import Initial, open_initial
 from coterie.study.inspection import Inspection, look

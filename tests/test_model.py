@@ -13,7 +13,8 @@ import torch
 
 import coterie as ct
 from coterie.errors import DataError, ModelError
-from coterie.model import CONFIG, WEIGHTS, Model, checksum
+from coterie.model import Model
+from coterie.saved import CONFIG, WEIGHTS, checksum
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))

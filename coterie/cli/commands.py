@@ -68,7 +68,7 @@ def predict(asked: Namespace) -> int:
         raise SpecError(
             "A threshold is for two classes.", given=f"a model for {model.task}", fix="Leave it out."
         )
-    dataset = model.dataset(asked.data, skip_bad=asked.skip_bad)
+    dataset = model.dataset(asked.data, skip_bad=asked.skip_bad, keep=getattr(asked, "keep", ()))
     if not asked.quiet:
         for warning in model.warnings(dataset):
             _say(f"warning: {printable(warning)}")

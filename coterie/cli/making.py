@@ -42,17 +42,12 @@ def encode(asked: Namespace) -> int:
     from coterie import verbs
 
     model = verbs.load(asked.folder)
-    dataset = model.dataset(asked.data, skip_bad=asked.skip_bad)
+    dataset = model.dataset(asked.data, skip_bad=asked.skip_bad, keep=getattr(asked, "keep", ()))
     _warn(model, dataset, asked)
-    codes = model.encode(dataset)
-    codes = codes.reshape(len(codes), -1)
     if str(out).endswith(".npy"):
-        return _put(codes, out, how, asked, f"{len(codes):,} codes")
-    import polars as pl
-
-    names = [f"code_{place}" for place in range(codes.shape[1])]
-    table = pl.DataFrame({name: codes[:, place] for place, name in enumerate(names)})
-    return _put(table, out, how, asked, f"{len(codes):,} codes")
+        codes = model.encode(dataset)
+        return _put(codes.reshape(len(codes), -1), out, how, asked, f"{len(codes):,} codes")
+    return _put(model.encode_table(dataset), out, how, asked, f"{len(dataset):,} codes")
 
 
 def reconstruct(asked: Namespace) -> int:

@@ -111,6 +111,7 @@ def _others(made: dict[str, Parser]) -> None:
         metavar="P",
         help="of two classes: call a row positive from this probability on (default: 0.5)",
     )
+    _keep(predict)
     _skip_bad(predict, default=False)
     predict.add_argument("--quiet", action="store_true", default=False, help="no warnings")
 
@@ -152,6 +153,8 @@ def _makers(made: dict[str, Parser]) -> None:
         verb.add_argument("data", help=DATA)
         forms = ".csv, .tsv, .jsonl, .parquet or .npy" if name == "encode" else written
         verb.add_argument("-o", "--out", metavar="FILE", help=f"{forms} (default: CSV to stdout)")
+        if name == "encode":
+            _keep(verb)
         _skip_bad(verb, default=False)
         verb.add_argument("--quiet", action="store_true", default=False, help="no warnings")
     said = made["generate"]
@@ -324,6 +327,16 @@ def _run(fit: Parser) -> None:
 def _by(verb: Any) -> None:
     verb.add_argument(
         "--by", action="extend", type=names, metavar="COLUMN", help="scores for each value of a column"
+    )
+
+
+def _keep(verb: Any) -> None:
+    verb.add_argument(
+        "--keep",
+        action="extend",
+        type=names,
+        metavar="COLUMN",
+        help="columns of the data to put beside what is written, such as a patient's number",
     )
 
 

@@ -68,7 +68,7 @@ examples:
         "beside the names of their files.",
         """\
 examples:
-  coterie predict runs/patients-1 new.csv -o out.csv
+  coterie predict runs/patients-1 new.csv -o out.csv --keep patient
   coterie predict runs/patients-1 new.parquet --threshold 0.2
   coterie predict runs/pictures-1 new/ --skip-bad -o out.csv""",
     ),
@@ -88,7 +88,9 @@ examples:
         """\
 examples:
   coterie encode runs/digits-2 new.csv -o codes.parquet
-  coterie encode runs/pictures-1 new/ -o features.npy""",
+  coterie encode runs/pictures-1 new/ -o features.npy
+  coterie encode runs/digits-2 digits --keep digit -o codes.parquet
+  coterie fit codes.parquet --target digit --models kmeans    # clusters of the codes""",
     ),
     "reconstruct": Verb(
         "FOLDER DATA [options]",

@@ -5,6 +5,7 @@ N rows, T steps or tokens that the model reads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from coterie.data.cells import joined, unreadable
 from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
+from coterie.data.roles import find_column
 from coterie.data.schema import Schema
 from coterie.data.table import Table, some
 from coterie.data.tokens import Tokenizer
@@ -27,16 +29,19 @@ def encode_later(
     *,
     with_target: bool = True,
     skip_bad: bool = False,
+    keep: Sequence[str] = (),
 ) -> Dataset:
     """Rows of a later table as tensors, like `encode`, with `notes` and `names`.
 
     rows: (N,) row numbers; all when None. skip_bad: leave out the rows whose image files cannot be read,
     which a note counts; `rows` of the dataset says which are left. notes: also of texts and sequences
-    that are empty, or longer than the model reads. names: the image files, and the rows' numbers where some
-    may be left out. Raises DataError as `encode` does, and when no file can be read.
+    that are empty, or longer than the model reads. names: the columns to keep, the image files, and the
+    rows' numbers where some may be left out. Raises DataError as `encode` does, when no file can be read, and
+    when a column to keep is not in the table.
     """
     take = np.arange(table.frame.height) if rows is None else np.asarray(rows, dtype=np.int64)
     notes: list[str] = []
+    keep = [find_column(table, name, "What is kept") for name in dict.fromkeys(keep)]
     files = [c.name for c in schema.of_kind("image") if table.frame.schema.get(c.name) == pl.String]
     if skip_bad:
         bad, notes = unreadable(replace(table, frame=table.frame[take]), files)
@@ -46,7 +51,7 @@ def encode_later(
         take = take[~bad]
     dataset = encode(table, schema, take, with_target=with_target)
     names = {"row": pl.Series("row", take)} if skip_bad else {}
-    names |= {name: table.frame[name].gather(take) for name in files}
+    names |= {name: table.frame[name].gather(take) for name in (*keep, *files)}
     return replace(
         dataset, notes=(*notes, *_unread(table, dataset)), names=pl.DataFrame(names) if names else None
     )

@@ -19,7 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from coterie.errors import StudyError
-from coterie.model import checksum
+from coterie.saved import checksum
 
 ASKED, EVENTS, ASSESSMENT, PREDICTIONS = (
     "study.json",

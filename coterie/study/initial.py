@@ -29,13 +29,14 @@ from coterie.data.schema import Column, Schema, Target
 from coterie.data.table import Table
 from coterie.data.tokens import LONGEST, Tokenizer
 from coterie.errors import ModelError, SpecError, StudyError
-from coterie.model import CONFIG, Model
+from coterie.model import Model
 from coterie.models.backbones import backbone, download
 from coterie.models.catalogue import family_named
 from coterie.models.family import Family, TableFamily
 from coterie.models.network import Network
 from coterie.models.shape import Shape
 from coterie.models.unsupervised import UnsupervisedFamily
+from coterie.saved import CONFIG
 from coterie.study.folder import ASKED, MODEL, Folder, spoilt
 from coterie.study.heirs import heir_of, inherited
 from coterie.study.planning import candidates_of

@@ -105,3 +105,25 @@ def test_what_cannot_be_is_one_clear_error(words, message, here, monkeypatch, ca
     assert err.startswith("error: ")
     assert message in " ".join(err.split())
     assert "Traceback" not in err
+
+
+def test_columns_of_the_data_are_kept_beside_codes_and_answers(here, capsys):
+    rows = ROWS.with_row_index("patient").rename({"patient": "patient no"})
+    rows.write_csv(here / "patients.csv")
+    for verb in ("encode", "predict"):
+        words = [
+            verb,
+            here / "table",
+            here / "patients.csv",
+            "--keep",
+            "patient no,side",
+            "-o",
+            here / "k.csv",
+        ]
+        assert said(words, capsys)[0] == 0
+        kept = pl.read_csv(here / "k.csv")
+        assert kept.columns[:2] == ["patient no", "side"]
+        assert kept["patient no"].to_list() == list(range(20))
+    status, _, err = said(["encode", here / "table", here / "patients.csv", "--keep", "pateint no"], capsys)
+    assert status == 2
+    assert "'pateint no'. Did you mean 'patient no'?" in err
