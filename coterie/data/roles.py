@@ -175,7 +175,8 @@ def _target_names(table: Table, target: str | Sequence[str] | None, needed: bool
     columns = table.frame.columns
     usual = [name for name in columns if name_parts(name)[-1:] and name_parts(name)[-1] in USUAL_TARGETS]
     fix = "Say which with --target NAME (target= in Python)"
-    fix += f"; perhaps --target {usual[0]}?" if usual else "."
+    fix += f", perhaps --target {usual[0]}" if usual else ""
+    fix += "; or learn without one, by a family such as --models vae."
     raise DataError("A target column must be named.", given=f"the columns {listed(columns)}", fix=fix)
 
 

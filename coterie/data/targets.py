@@ -7,31 +7,21 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from coterie.data.classes import class_text, known_cells, read_classes
 from coterie.data.dates import find_format
-from coterie.data.schema import TASKS, Target, Task
+from coterie.data.schema import TASKS, Target
 from coterie.data.table import Table
 from coterie.data.values import (
     LARGEST,
-    TARGET_MISSING,
     is_nested,
     is_text,
     numbers,
     raw_numbers,
-    says_missing,
     truth,
     words,
 )
 from coterie.errors import DataError
 
-POSITIVE = (
-    *("1", "true", "t", "yes", "y", "positive", "pos", "+", "malignant", "cancer", "disease", "diseased"),
-    *("sick", "ill", "dead", "died", "death", "deceased", "fraud", "fraudulent", "churn", "churned"),
-    *("event", "case", "abnormal", "present", "default", "spam", "failure", "failed", "relapse"),
-)
-NEGATIVE = (
-    *("0", "-1", "false", "f", "no", "n", "negative", "neg", "-", "benign", "healthy", "control", "alive"),
-    *("normal", "absent", "legitimate", "ham", "none", "stayed", "retained", "ok"),
-)
 FEW_INTEGERS = 20  # so many different whole numbers are still taken for classes …
 ROWS_PER_CLASS = 5  # … when there are so many rows for each
 PARSED = 0.95  # a column of text is numeric when so many of its values are numbers
@@ -69,14 +59,14 @@ def read_target(
                 given=f"'{series.name}', of type {series.dtype}",
                 fix="Make a column of it for each value.",
             )
-        if bool(_known(series).not_().all()):
+        if bool(known_cells(series).not_().all()):
             raise DataError(
                 "A target needs values.",
                 given=f"'{series.name}', which is missing in all {len(series)} rows",
                 fix="Name another column with --target.",
             )
     if task == "text":
-        known_texts = _known(columns[0]).to_numpy()
+        known_texts = known_cells(columns[0]).to_numpy()
         return Target(tuple(names), "text", each_step=True), np.where(known_texts, 0, -1), known_texts
     task = task or _task(columns, kinds, notes)
     if task in ("classification", "binary", "multiclass") and len(columns) > 1:
@@ -86,7 +76,7 @@ def read_target(
     elif task == "regression":
         record, y = _values(columns, notes, warnings)
     else:
-        record, y = _classes(columns[0], task, positive, notes, warnings)
+        record, y = read_classes(columns[0], task, positive, notes, warnings)
     if positive is not None and record.task != "binary":
         raise DataError(
             "A positive class belongs to a target of two classes.",
@@ -191,7 +181,7 @@ def target_values(columns: Sequence[pl.Series], target: Target) -> tuple[np.ndar
         return np.stack([_real(series) for series in columns], axis=1), np.array([], dtype=str)
     if target.task == "multilabel":
         return np.stack([_label(series) for series in columns], axis=1), np.array([], dtype=str)
-    text = _class_text(columns[0], target.dtype)
+    text = class_text(columns[0], target.dtype)
     if isinstance(columns[0].dtype, pl.Boolean) or target.dtype == "bool":  # True, "true", 1: the same
         both = truth(columns[0]), truth(pl.Series(target.classes))
         if both[1].null_count() == 0:
@@ -201,11 +191,6 @@ def target_values(columns: Sequence[pl.Series], target: Target) -> tuple[np.ndar
     )
     unknown = text.filter((index == -1) & text.is_not_null()).unique().sort()
     return index.fill_null(-1).to_numpy().astype(np.int64), unknown.to_numpy().astype(str)
-
-
-def _known(series: pl.Series) -> pl.Series:
-    """(N,) bool: the cell holds something. A "-" beside a "+" is a sign and not a gap."""
-    return ~says_missing(words(series), TARGET_MISSING)
 
 
 def _real(series: pl.Series) -> np.ndarray:
@@ -220,7 +205,7 @@ def _label(series: pl.Series) -> np.ndarray:
 def _task(columns: Sequence[pl.Series], kinds: Mapping[str, str], notes: list[str]) -> str:
     """The task that the columns speak for."""
     if len(columns) > 1:
-        binary = [truth(s).null_count() == (~_known(s)).sum() for s in columns]
+        binary = [truth(s).null_count() == (~known_cells(s)).sum() for s in columns]
         numeric = [_is_numeric(s) for s in columns]
         if all(binary):
             return "multilabel"
@@ -259,7 +244,7 @@ def _is_numeric(series: pl.Series) -> bool:
         return False
     if not is_text(series.dtype):
         return series.dtype.is_numeric()
-    known = _known(series)
+    known = known_cells(series)
     text = words(series).filter(known)
     if text.str.contains(r"^0\d").any():  # 01 and 02 are codes
         return False
@@ -269,7 +254,7 @@ def _is_numeric(series: pl.Series) -> bool:
 def _values(columns: Sequence[pl.Series], notes: list[str], warnings: list[str]) -> tuple[Target, np.ndarray]:
     for series in columns:
         if not (_is_numeric(series) or isinstance(series.dtype, pl.Boolean)):
-            text = words(series).filter(_known(series) & pl.Series(np.isnan(numbers(series))))
+            text = words(series).filter(known_cells(series) & pl.Series(np.isnan(numbers(series))))
             raise DataError(
                 "Regression needs numbers in the target.",
                 given=f"'{series.name}' with values such as {text[0]!r}" if len(text) else repr(series.name),
@@ -277,7 +262,7 @@ def _values(columns: Sequence[pl.Series], notes: list[str], warnings: list[str])
             )
     y = np.stack([_real(series) for series in columns], axis=1)
     for series, values in zip(columns, y.T, strict=True):
-        lost = int((np.isnan(values) & _known(series).to_numpy()).sum())
+        lost = int((np.isnan(values) & known_cells(series).to_numpy()).sum())
         if lost:
             warnings.append(
                 f"{lost} values of the target '{series.name}' are no finite number "
@@ -300,7 +285,7 @@ def _values(columns: Sequence[pl.Series], notes: list[str], warnings: list[str])
 
 def _labels(columns: Sequence[pl.Series], positive: object) -> tuple[Target, np.ndarray]:
     for series in columns:
-        odd = words(series).filter(_known(series) & truth(series).is_null())
+        odd = words(series).filter(known_cells(series) & truth(series).is_null())
         if len(odd):
             raise DataError(
                 "Each label must be 0 or 1, or yes or no.",
@@ -310,93 +295,6 @@ def _labels(columns: Sequence[pl.Series], positive: object) -> tuple[Target, np.
     y = np.stack([_label(series) for series in columns], axis=1)
     boolean = all(isinstance(s.dtype, pl.Boolean) for s in columns)
     return Target(tuple(s.name for s in columns), "multilabel", (), "bool" if boolean else "int"), y
-
-
-def _class_text(series: pl.Series, dtype: str) -> pl.Series:
-    """(N,) String: the label of each row; null where it is missing."""
-    text = words(series, as_number=dtype in ("int", "float"))
-    return (
-        text.to_frame()
-        .select(pl.when(~says_missing(text, TARGET_MISSING)).then(pl.col(text.name)))
-        .to_series()
-    )
-
-
-def _classes(
-    series: pl.Series, task: str, positive: object, notes: list[str], warnings: list[str]
-) -> tuple[Target, np.ndarray]:
-    dtype = _label_type(series)
-    text = _class_text(series, dtype)
-    counts = text.drop_nulls().value_counts(sort=True)
-    classes: list[str] = counts[series.name].to_list()
-    classes.sort(key=(lambda label: (float(label), label)) if dtype in ("int", "float") else None)
-    rows = int(counts["count"].sum())
-    if task == "binary" and len(classes) > 2:
-        raise DataError(
-            "A binary target has two classes.",
-            given=f"{len(classes)} in '{series.name}'",
-            fix="Use --task multiclass, or leave --task out.",
-        )
-    if rows > 20 and len(classes) > 0.5 * rows:
-        warnings.append(
-            f"The target '{series.name}' has {len(classes)} different labels in {rows} rows: "
-            "hardly a class occurs often enough to be learned."
-        )
-    if len({label.casefold() for label in classes}) < len(classes):
-        warnings.append(f"Some classes of '{series.name}' differ in capital letters only.")
-    final: Task = "binary" if len(classes) == 2 else "multiclass"
-    if final == "binary":
-        classes = _positive_last(classes, dtype, positive)
-        notes.append(
-            f"'{classes[1]}' is the positive class of '{series.name}' (the other: '{classes[0]}')"
-            + ("." if positive is not None else "; --positive chooses.")
-        )
-    index = text.replace_strict(classes, list(range(len(classes))), default=-1, return_dtype=pl.Int64)
-    return Target((series.name,), final, tuple(classes), dtype), index.fill_null(-1).to_numpy().astype(
-        np.int64
-    )
-
-
-def _label_type(series: pl.Series) -> str:
-    """How labels are given back: a CSV's "1" and "2" are numbers, "01" and "1 " beside "a" are text."""
-    if isinstance(series.dtype, pl.Boolean):
-        return "bool"
-    if isinstance(series.dtype, pl.Categorical | pl.Enum) or series.dtype.is_temporal():
-        return "str"
-    text = words(series).filter(_known(series)).unique()
-    if is_text(series.dtype) and bool(text.str.contains(r"^0\d").any()):
-        return "str"
-    values = numbers(text)
-    if np.isnan(values).any():
-        return "str"
-    return "int" if ((values == np.round(values)) & (np.abs(values) < 2**53)).all() else "float"
-
-
-def _positive_last(classes: list[str], dtype: str, positive: object) -> list[str]:
-    if positive is not None:
-        asked = words(pl.Series([positive]), as_number=dtype in ("int", "float"))[0]
-        chosen = [label for label in classes if label == asked] or [
-            label for label in classes if label.casefold() == str(asked).casefold()
-        ]
-        if not chosen:
-            near = difflib.get_close_matches(str(asked), classes, n=1)
-            fix = (
-                f"Did you mean '{near[0]}'?"
-                if near
-                else f"The classes are '{classes[0]}' and '{classes[1]}'."
-            )
-            raise DataError(
-                "The positive class must be a class of the target.", given=repr(positive), fix=fix
-            )
-        last = chosen[0]
-    elif dtype in ("int", "float"):
-        last = classes[-1]
-    else:
-        good = [label for label in classes if label.casefold() in POSITIVE]
-        bad = [label for label in classes if label.casefold() in NEGATIVE]
-        good = good or [label for label in classes if bad and label not in bad]
-        last = good[0] if len(good) == 1 else classes[-1]
-    return [label for label in classes if label != last] + [last]
 
 
 def _something_to_learn(target: Target, y: np.ndarray) -> None:

@@ -71,7 +71,7 @@ class Family(Spec, ABC):
         if task not in self.tasks:
             raise SpecError(
                 f"The family {self.name} learns {' or '.join(LEARNS[task] for task in self.tasks)}.",
-                given=f"a target of {LEARNS[task]}",
+                given="data without a target" if task == "unsupervised" else f"a target of {LEARNS[task]}",
                 fix="Choose another with --models; `coterie models` lists them.",
             )
         if not set(self.reads) & set(shape.kinds):
