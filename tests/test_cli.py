@@ -445,7 +445,7 @@ def test_a_full_disk_behind_stdout_is_an_error():
 class FakeModel:
     task = "binary"
 
-    def dataset(self, data, skip_bad):
+    def dataset(self, data, skip_bad, keep=()):
         return [data] * (2 if skip_bad else 3)
 
     def warnings(self, dataset):

@@ -90,7 +90,7 @@ examples:
   coterie encode runs/digits-2 new.csv -o codes.parquet
   coterie encode runs/pictures-1 new/ -o features.npy
   coterie encode runs/digits-2 digits --keep digit -o codes.parquet
-  coterie fit codes.parquet --target digit --models kmeans    # clusters of the codes""",
+  coterie fit codes.parquet --target digit --models kmeans""",
     ),
     "reconstruct": Verb(
         "FOLDER DATA [options]",
