@@ -1,6 +1,7 @@
 """Bars of families that learn by reward: ten seeds as one cohort on the pole, judged on other starts.
 
     python benchmarks/agents.py               # both families; or: ppo, dqn
+    python benchmarks/agents.py dqn whole     # nobody stops before all steps are over; the last is kept
 
 A seed counts if 20 greedy episodes of its network, from test starts, have that return on average: the network
 that is kept, which had the best return on validation starts, and beside it the one that training ended with.
@@ -35,12 +36,14 @@ class Played:
     seconds: float  # of computing
 
 
-def agents(seeds: int, work: Path, families: tuple[str, ...] = tuple(BARS)) -> Iterator[Bar]:
+def agents(
+    seeds: int, work: Path, families: tuple[str, ...] = tuple(BARS), whole: bool = False
+) -> Iterator[Bar]:
     """How many of the seeds learn to balance the pole, at least ten unless asked for more."""
     seeds = max(seeds, SEEDS)
     for family in families:
         enough, many = BARS[family]
-        found = played(family, seeds)
+        found = played(family, seeds, whole)
         print(f"  {family}: {found.steps:,} steps, {found.seconds:.0f} s of computing; {spread(found.kept)}")
         kept, last = (sum(r >= enough for r in returns) for returns in (found.kept, found.last))
         yield f"{family}: of {seeds} seeds, those of {enough} or more", kept, "≥", many * seeds / SEEDS
@@ -49,8 +52,11 @@ def agents(seeds: int, work: Path, families: tuple[str, ...] = tuple(BARS)) -> I
         yield f"{family}: seconds of computing", found.seconds, "≤", 600
 
 
-def played(family: str, seeds: int) -> Played:
-    """The members of `coterie fit CartPole-v1 --models FAMILY --candidates 1 --folds 1 --seeds SEEDS`."""
+def played(family: str, seeds: int, whole: bool) -> Played:
+    """The members of `coterie fit CartPole-v1 --models FAMILY --candidates 1 --folds 1 --seeds SEEDS`.
+
+    whole: with `--fix patience=0`.
+    """
     import torch
 
     from coterie.data.read import read
@@ -66,7 +72,8 @@ def played(family: str, seeds: int) -> Played:
 
     start = time.process_time()
     place = MEASURES.index("episode_return")
-    question = Question(POLE, models=(family,), candidates=1, folds=1, seeds=seeds)
+    fix = {"patience": 0} if whole else {}
+    question = Question(POLE, models=(family,), candidates=1, folds=1, seeds=seeds, fix=fix)
     asked = posed(question, read(POLE), None, None)
     problem, (candidate,) = asked.problem, asked.candidates
     members = tuple(Member(candidate, 0, seed, member_key(0, 0, seed)) for seed in range(seeds))
@@ -90,9 +97,10 @@ def played(family: str, seeds: int) -> Played:
 
 if __name__ == "__main__":
     missed = False
-    asked_for = tuple(sys.argv[1:]) or tuple(BARS)
+    asked_for = tuple(word for word in sys.argv[1:] if word in BARS) or tuple(BARS)
+    whole = "whole" in sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        for what, figure, sign, bar in agents(SEEDS, Path(folder), asked_for):
+        for what, figure, sign, bar in agents(SEEDS, Path(folder), asked_for, whole):
             met = {"≥": figure >= bar, "≤": figure <= bar, "": True}[sign]
             missed |= not met
             said = f" ({sign} {bar:g}: {'met' if met else 'MISSED'})" if sign else ""

@@ -36,6 +36,7 @@ class Environment:
     step(state, action, key) → (state, observation, reward, terminated, truncated): action (…) int64, reward
     (…) float32, both ends (…) bool; terminated: nothing can follow; truncated: `longest` steps are over.
     draw(state (S,)) → picture (H, W, 3) uint8 of a single state.
+    marks: whether what is seen are marks of 0 and 1, and no measurements.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Environment:
     step: Callable[[Tensor, Tensor, Tensor], Step]
     draw: Callable[[Tensor], Picture]
     observe: Callable[[Tensor], Tensor]
+    marks: bool = False
 
     def begun_anew(self, state: Tensor, ended: Tensor, key: Tensor) -> Tensor:
         """The state (…, S), but the beginning of an episode of `key` (…) where the last one ended (…)."""
@@ -113,19 +115,20 @@ def _cart_step(state: Tensor, action: Tensor, key: Tensor) -> Step:
 
 def _cart_picture(state: Tensor) -> Picture:
     place, _, angle, _, _ = state.tolist()
-    height, width = 60, 96
+    height, width, fine = 90, 144, 3  # drawn finer than it is, and averaged: edges are smooth
     scale = width / (2 * TRACK)  # pixels a metre
-    y, x = np.mgrid[0:height, 0:width] + 0.5
-    cart, floor = width / 2 + place * scale, height - 12.0
-    picture = np.broadcast_to(PAPER, (height, width, 3)).copy()
-    picture[np.abs(y - floor) < 0.6] = INK
-    picture[(np.abs(x - cart) < 8) & (np.abs(y - floor) < 4)] = INK
+    y, x = (np.mgrid[0 : height * fine, 0 : width * fine] + 0.5) / fine
+    cart, floor = width / 2 + place * scale, height - 18.0
+    picture = np.broadcast_to(PAPER, (*x.shape, 3)).copy()
+    picture[np.abs(y - floor) < 0.8] = INK
+    picture[(np.abs(x - cart) < 12) & (np.abs(y - floor) < 6)] = INK
     along = np.sin(angle) * (x - cart) - np.cos(angle) * (y - floor)
     beside = np.cos(angle) * (x - cart) + np.sin(angle) * (y - floor)
-    picture[(along > 0) & (along < 1.6 * scale) & (np.abs(beside) < 1.6)] = (
+    picture[(along > 0) & (along < 1.6 * scale) & (np.abs(beside) < 2.2)] = (
         WOOD  # longer than it is: to be seen
     )
-    return picture
+    cells = picture.reshape(height, fine, width, fine, 3).mean((1, 3))
+    return cells.round().astype(np.uint8)
 
 
 # ---- a grid to find a way in ---------------------------------------------------------------------------
@@ -219,7 +222,7 @@ def gridworld(grid: Grid | None = None) -> Environment:
         picture[row * side + 2 : (row + 1) * side - 2, column * side + 2 : (column + 1) * side - 2] = WOOD
         return picture
 
-    return Environment("gridworld", cells, 4, grid.longest, reset, step, draw, observe)
+    return Environment("gridworld", cells, 4, grid.longest, reset, step, draw, observe, marks=True)
 
 
 def optimal_return(grid: Grid | None = None) -> float:
@@ -296,7 +299,9 @@ def from_gymnasium(name: str) -> Environment:
                 "The environment must be able to draw itself.", given=f"'{name}': {error}"
             ) from None
 
-    return Environment(name, width, int(actions.n), limit, reset, step, draw, observe)
+    spaces = gymnasium.spaces
+    marks = isinstance(seen, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary))
+    return Environment(name, width, int(actions.n), limit, reset, step, draw, observe, marks)
 
 
 ENVIRONMENTS: dict[str, Callable[[], Environment]] = {"CartPole-v1": cartpole, "gridworld": gridworld}

@@ -16,13 +16,14 @@ from __future__ import annotations
 import itertools
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from coterie.data.environments import environment
+from coterie.data.environments import Environment, environment
 from coterie.models.family import Family
 from coterie.models.layers import Keyed, Masked
 from coterie.models.output import Output
@@ -30,9 +31,11 @@ from coterie.models.shape import Shape
 from coterie.models.unsupervised import Unlabelled
 from coterie.objectives.players import Player
 from coterie.randomness import bits, fold
-from coterie.spec import integer, number, widths
+from coterie.spec import flag, integer, number, widths
 
 MASK = 0xFFFFFFFF
+LEAST = 1e-2  # a deviation is no less: what hardly varies may vary later
+STANDARDISE = "whether what is measured is told by mean and deviation of all that was seen so far"
 LEARNED, JUDGED = 0x706C6179, 0x6A756467  # words for the starts of episodes: those in training are others
 
 
@@ -54,15 +57,16 @@ class AgentFamily(Family):
     environments: int = integer(8, low=1, high=65536, help="environments that are played in side by side")
     stretch: int = integer(32, low=1, high=65536, help="steps of each environment between turns of learning")
     hidden: tuple[int, ...] = widths((64, 64), high=65536, help="widths of the hidden layers")
+    standardise: bool = flag(True, help=STANDARDISE)
     gamma: float = number(0.99, low=0, high=1, help="what a reward is worth one step later")
 
     @abstractmethod
     def agent(self, name: str) -> Agent:
         """What learns to act in the environment of this name."""
 
-    def network(self, shape: Shape, task: str, outputs: int) -> Unlabelled:
+    def network(self, shape: Shape, task: str, outputs: int) -> Acting:
         self._must_suit(shape, task)
-        return Unlabelled(Starts(), self.agent(shape.environment), Output(task, outputs), self.measures)
+        return Acting(Starts(), self.agent(shape.environment), Output(task, outputs), self.measures)
 
     @classmethod
     def searched(cls, task: str) -> tuple[str, ...]:
@@ -77,6 +81,14 @@ class Starts(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         return {"x": inputs["episode"][:, None], "label": inputs["label"], "place": inputs["place"]}
+
+
+class Acting(Unlabelled):
+    """Starts of episodes in, what became of them out."""
+
+    def episodes(self, inputs: dict[str, Tensor]) -> Tensor:
+        """(B, 2): return and steps of a greedy episode from each start."""
+        return torch.stack(self._part("episodes")(self.prepare(inputs)["x"]), 1)
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,8 @@ class Agent(Keyed, Masked):
 
     running_state (E, S), running_ended (E,): where the environments stand, bit by bit, and whether the next
     step begins an episode; running_taken (): steps that were played; running_over (): whether those are all
-    that the family allows.
+    that the family allows. running_center, running_spread (O,): mean and deviation of what was seen, which
+    alone belong to a finished model too.
     """
 
     players: tuple[Player, ...]
@@ -107,6 +120,8 @@ class Agent(Keyed, Masked):
     running_ended: Tensor
     running_taken: Tensor
     running_over: Tensor
+    running_center: Tensor
+    running_spread: Tensor
     gamma: Tensor
     steps: Tensor
 
@@ -123,6 +138,9 @@ class Agent(Keyed, Masked):
         self.moves("ended", torch.ones(self.side, dtype=torch.bool))
         self.moves("taken", torch.zeros((), dtype=torch.int64))
         self.moves("over", torch.zeros((), dtype=torch.bool))
+        self.standardise = family.standardise and not self.playing.marks
+        self.register_buffer("running_center", torch.zeros(self.playing.observations))
+        self.register_buffer("running_spread", torch.ones(self.playing.observations))
         self.register_buffer("gamma", torch.tensor(float(family.gamma)))
         self.register_buffer("steps", torch.tensor(family.steps, dtype=torch.int64))
 
@@ -163,6 +181,8 @@ class Agent(Keyed, Masked):
         many = self.side * self.stretch
         over = self.running_taken + many > self.steps
         state, ended, played = self._stretch(starts)
+        if self.standardise:
+            self._look(played.seen.flatten(0, 1), over)
         kept = self.keep(played) | {
             "running_state": state.view(torch.int64),
             "running_ended": ended,
@@ -171,6 +191,23 @@ class Agent(Keyed, Masked):
         for name, value in kept.items():  # assigned, not changed in place: the engine reads them back
             setattr(self, name, torch.where(over, getattr(self, name), value.detach()))
         self.running_over = over
+
+    def _look(self, seen: Tensor, over: Tensor) -> None:
+        """Adds observations (N, O) to the mean and the deviation of all (Chan, Golub & LeVeque, 1979)."""
+        many = self.running_taken + len(seen)
+        share = len(seen) / many
+        mean = seen.mean(0)
+        apart = mean - self.running_center
+        spread = (seen - mean).square().mean(0) * share + self.running_spread.square() * (1 - share)
+        spread = (spread + apart.square() * share * (1 - share)).sqrt().clamp_min(LEAST)
+        self.running_center = torch.where(over, self.running_center, self.running_center + apart * share)
+        self.running_spread = torch.where(over, self.running_spread, spread)
+
+    def scaled(self, seen: Tensor) -> Tensor:
+        """Observations (…, O) as a network is given them."""
+        if not self.standardise:
+            return seen
+        return ((seen - self.running_center) / self.running_spread).clamp(-10.0, 10.0)
 
     def _stretch(self, starts: Tensor) -> tuple[Tensor, Tensor, Played]:
         shape = self.stretch, self.side
@@ -195,22 +232,39 @@ class Agent(Keyed, Masked):
 
     def judge(self, x: Tensor, label: Tensor, place: Tensor) -> dict[str, Tensor]:
         """The return of a greedy episode of each row, which its number begins: the same for all agents."""
-        world = self.judging
-        key = start_key(JUDGED, x[:, 0])
-        state = world.reset(key)
-        running = torch.ones_like(key, dtype=torch.bool)
-        found = torch.zeros_like(key, dtype=torch.float64 if key.device.type != "mps" else torch.float32)
-        # on the meta device nothing is played: one step tells the shapes
-        for t in range(1 if x.is_meta else world.longest):
-            action = self.preferences(self._read(world.observe(state))).argmax(-1)
-            state, _, reward, terminated, truncated = world.step(state, action, fold(key, t + 1))
-            found = found + torch.where(running, reward, 0.0)
-            running = running & ~(terminated | truncated)
-        return {"episode_return": found.to(self.gamma.dtype)}
+        return {"episode_return": self.episodes(x)[0]}
+
+    def episodes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return and steps (B,) of a greedy episode of each row x (B, 1)."""
+
+        def best(seen: Tensor, key: Tensor) -> Tensor:
+            return self.preferences(self._read(seen)).argmax(-1)
+
+        found, steps = played_out(self.judging, start_key(JUDGED, x[:, 0]), best)
+        return self._read(found), self._read(steps)
 
     def _read(self, numbers: Tensor) -> Tensor:
         """Numbers of the environment in the precision of the weights."""
         return numbers.to(self.gamma.dtype)
+
+
+def played_out(
+    world: Environment, key: Tensor, act: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return and steps (…) of an episode of each key (…).
+
+    act: what is seen (…, O), and the keys of this step (…), to actions (…).
+    """
+    state, running = world.reset(key), torch.ones_like(key, dtype=torch.bool)
+    found = torch.zeros_like(key, dtype=torch.float64 if key.device.type != "mps" else torch.float32)
+    steps = torch.zeros_like(key)
+    # on the meta device nothing is played: one step tells the shapes
+    for t in range(1 if key.is_meta else world.longest):
+        now = fold(key, t + 1)
+        state, _, reward, terminated, truncated = world.step(state, act(world.observe(state), now), now)
+        found, steps = found + torch.where(running, reward, 0.0), steps + running
+        running = running & ~(terminated | truncated)
+    return found, steps
 
 
 def start_key(word: int, episode: Tensor) -> Tensor:

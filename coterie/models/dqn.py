@@ -15,35 +15,43 @@ from torch.func import functional_call
 from coterie.models.agents import Agent, AgentFamily, Played, layers
 from coterie.models.draws import Draws
 from coterie.objectives.players import Player
-from coterie.objectives.rewards import double_value, greedy_value, huber_error, temporal_difference_target
+from coterie.objectives.rewards import (
+    double_value,
+    greedy_value,
+    huber_error,
+    several_steps,
+    temporal_difference_target,
+)
 from coterie.randomness import bits
-from coterie.spec import flag, integer, number, options, widths
+from coterie.spec import flag, integer, number, options
 
 
 @dataclass(frozen=True)
 class DQN(AgentFamily):
     """The return that each action promises, and the policy that takes the most promising one.
 
-    What is promised must agree with the reward plus what is promised a step later. That is learned from
-    transitions drawn from a memory, so that one is used many times, and not together with its neighbours in
-    time. What is promised a step later is asked of a copy that is renewed now and then, so that the aim
-    stands still for a while. It explores by taking any action now and then, less and less often.
+    What is promised must agree with the rewards of the next steps plus what is promised after these. That is
+    learned from transitions drawn from a memory, so that one is used many times, and not together with its
+    neighbours in time. What is promised after them is asked of a copy that is renewed now and then, so that
+    the aim stands still for a while. It explores by taking any action now and then, less and less often.
 
     Mnih et al., "Human-level control through deep reinforcement learning", 2015; double: van Hasselt, Guez &
-    Silver, 2016.
+    Silver, 2016; several steps: Sutton, 1988, as in Hessel et al., "Rainbow", 2018.
     """
 
     name = "dqn"
     title = "Deep Q-learning"
     source = "Mnih et al. 2015; van Hasselt, Guez & Silver 2016"
 
-    hidden: tuple[int, ...] = widths((128, 128), high=65536, help="widths of the hidden layers")
     environments: int = integer(16, low=1, high=65536, help="environments that are played in side by side")
     updates: int = integer(160, low=1, high=65536, help="steps of learning after each turn of play")
     replayed: int = integer(64, low=1, high=65536, help="transitions that a step learns from")
     memory: int = integer(100_000, low=1, high=10_000_000, help="transitions that are remembered, the latest")
     renewal: int = integer(
         80, low=1, high=10**9, search=options(80, 40, 160), help="steps of learning until the copy is renewed"
+    )
+    ahead: int = integer(
+        8, low=1, high=1000, help="steps whose rewards are added up before the copy says what follows"
     )
     double: bool = flag(True, help="whether one network chooses the next action and the copy says its worth")
     first: int = integer(1000, low=0, stacked=True, help="steps that are played before anything is learned")
@@ -70,8 +78,9 @@ class DQN(AgentFamily):
 
 
 class Chooser(Agent):
-    """running_memory (R, 2·O + 3): what was seen, what then, action, reward, whether it terminated, from the
-    oldest to the latest; running_copy: the copy's parameters in a row; running_learned (): steps of it."""
+    """running_memory (R, 2·O + 4): what was seen, what `ahead` steps later, action, reward until then,
+    whether it terminated, and what a return from there on is worth; the latest last. running_copy: the
+    copy's parameters in a row; running_learned (): steps of learning."""
 
     running_memory: Tensor
     running_copy: Tensor
@@ -86,8 +95,9 @@ class Chooser(Agent):
         self.agent = layers((world.observations, *family.hidden, world.actions), nn.ReLU)
         self.players = (Player("play", family.updates), Player("agent"))
         self.replayed, self.renewal, self.doubled = family.replayed, family.renewal, family.double
+        self.ahead = family.ahead
         self.room = max(family.memory, self.side * self.stretch)
-        self.moves("memory", torch.zeros(self.room, 2 * world.observations + 3))
+        self.moves("memory", torch.zeros(self.room, 2 * world.observations + 4))
         self.moves("copy", torch.zeros(sum(p.numel() for p in self.agent.parameters())))
         self.moves("learned", torch.zeros((), dtype=torch.int64))
         self.register_buffer("first", torch.tensor(family.first, dtype=torch.int64))
@@ -95,7 +105,7 @@ class Chooser(Agent):
         self.register_buffer("least", torch.tensor(float(family.least)))
 
     def preferences(self, seen: Tensor) -> Tensor:
-        return self.agent(seen)
+        return self.agent(self.scaled(seen))
 
     def draws(self, key: Tensor) -> Tensor:
         """(T, E) actions where it explores, −1 where it does as it holds best."""
@@ -111,9 +121,12 @@ class Chooser(Agent):
         return torch.where(drawn < 0, self.preferences(seen).argmax(-1), drawn)
 
     def keep(self, played: Played) -> dict[str, Tensor]:
-        beside = (played.action, played.reward, played.terminated)
+        gained, then, terminated, discount = several_steps(
+            played.reward, played.then, played.terminated, played.ended, self.gamma, self.ahead
+        )
+        beside = (played.action, gained, terminated, discount)
         numbers = [x.to(played.seen.dtype).unsqueeze(-1) for x in beside]
-        made = torch.cat([played.seen, played.then, *numbers], -1).flatten(0, 1)
+        made = torch.cat([played.seen, then, *numbers], -1).flatten(0, 1)
         return {"running_memory": torch.cat([self.running_memory[len(made) :], made])}
 
     def learn(self) -> Tensor:
@@ -122,11 +135,12 @@ class Chooser(Agent):
         places = self.room - 1 - bits(self.key, self.replayed) % known.clamp_min(1)
         part = self.running_memory[places]
         wide = self.playing.observations
-        seen, then, action, reward, terminated = part.split((wide, wide, 1, 1, 1), 1)
+        seen, then, action, reward, terminated, discount = part.split((wide, wide, 1, 1, 1, 1), 1)
+        seen, then = self.scaled(seen), self.scaled(then)
         online, after = self.agent(torch.cat([seen, then])).chunk(2)
         copied = functional_call(self.agent, self._copied(), (then,))
         follows = double_value(after, copied) if self.doubled else greedy_value(copied)
-        aim = temporal_difference_target(reward[:, 0], follows, terminated[:, 0] > 0, self.gamma).detach()
+        aim = temporal_difference_target(reward[:, 0], follows, terminated[:, 0] > 0, discount[:, 0]).detach()
         promised = online.gather(1, action.long()).squeeze(1)
         loss = huber_error(promised - aim).mean()
         return torch.where(self.running_taken < self.first, 0 * loss, loss)

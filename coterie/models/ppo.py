@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coterie.models.agents import Agent, AgentFamily, Played, layers
+from coterie.models.agents import STANDARDISE, Agent, AgentFamily, Played, layers
 from coterie.models.draws import Draws
 from coterie.objectives.players import Player
 from coterie.objectives.rewards import advantages, clipped_surrogate, entropy, standardised
 from coterie.randomness import fold, permutation
-from coterie.spec import integer, linear, log, number
+from coterie.spec import flag, integer, linear, log, number
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class PPO(AgentFamily):
     title = "Proximal policy optimization"
     source = "Schulman et al. 2017"
 
+    # with it the pole was learned sooner, and forgotten more often
+    standardise: bool = flag(False, help=STANDARDISE)
     gamma: float = number(0.98, low=0, high=1, help="what a reward is worth one step later")
     passes: int = integer(20, low=1, high=1000, help="passes over what a turn of play left")
     minibatches: int = integer(1, low=1, high=65536, help="parts in which a pass goes over it")
@@ -112,7 +114,7 @@ class Actor(Agent):
             self.register_buffer(own, torch.tensor(float(getattr(family, own))))
 
     def preferences(self, seen: Tensor) -> Tensor:
-        return self.agent.logits(seen)
+        return self.agent.logits(self.scaled(seen))
 
     def draws(self, key: Tensor) -> Tensor:
         """(T, E, A) numbers of Gumbel's: added to logits, the largest is a draw by their probabilities."""
@@ -124,8 +126,9 @@ class Actor(Agent):
         return (self.preferences(seen) + drawn).argmax(-1)
 
     def keep(self, played: Played) -> dict[str, Tensor]:
-        log_p = self.agent.logits(played.seen).log_softmax(-1)
-        value, following = (self.agent.value(x).squeeze(-1) for x in (played.seen, played.then))
+        seen, then = self.scaled(played.seen), self.scaled(played.then)
+        log_p = self.agent.logits(seen).log_softmax(-1)
+        value, following = (self.agent.value(x).squeeze(-1) for x in (seen, then))
         gained = advantages(
             played.reward, value, following, played.terminated, played.ended, self.gamma, self.trace
         )
@@ -141,6 +144,7 @@ class Actor(Agent):
     def learn(self) -> Tensor:
         part = self._part()
         seen, done, before, gained, returned = part.split((part.shape[1] - 4, 1, 1, 1, 1), 1)
+        seen = self.scaled(seen)
         log_p = self.agent.logits(seen).log_softmax(-1)
         taken = log_p.gather(1, done.long()).squeeze(1)
         policy = clipped_surrogate(taken, before[:, 0], standardised(gained[:, 0]), self.reach).mean()

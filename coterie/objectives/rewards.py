@@ -78,8 +78,36 @@ def standardised(values: Tensor) -> Tensor:
 def temporal_difference_target(
     reward: Tensor, following: Tensor, terminated: Tensor, discount: Tensor
 ) -> Tensor:
-    """r + γ·V(s′), or r where it terminated; (…) each, discount () (Sutton, 1988)."""
+    """r + γ·V(s′), or r where it terminated; (…) each, discount (…) or () (Sutton, 1988)."""
     return reward + torch.where(terminated, 0.0, discount * following)
+
+
+def several_steps(
+    reward: Tensor, then: Tensor, terminated: Tensor, ended: Tensor, discount: Tensor, n: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What n steps bring together: reward, terminated, ended (T, …), then (T, …, O); discount () of one step.
+
+    Returns (rₜ + γ·rₜ₊₁ + …, then, terminated, γᵐ): of m = n steps, or of those that are left until the
+    episode is over or what was played ends. News of a reward travels n steps at a time that way; but the
+    larger n, the more it tells of what a former policy did (Watkins, 1989).
+
+    >>> over, then = torch.tensor([False, True, False]), torch.tensor([[1.0], [2.0], [4.0]])
+    >>> gained = several_steps(torch.ones(3), then, over, over, torch.tensor(0.5), 2)
+    >>> gained[0], gained[1].squeeze(1), gained[3]
+    (tensor([1.5000, 1.0000, 1.0000]), tensor([2., 2., 4.]), tensor([0.2500, 0.5000, 0.5000]))
+    """
+    found = reward, then, terminated, discount.expand(reward.shape)
+    for _ in range(1, min(n, len(reward))):
+        gained, last, over, share = (torch.cat([x[1:], x[-1:]]) for x in found)
+        on = ~ended
+        on = torch.cat([on[:-1], torch.zeros_like(on[-1:])])
+        found = (
+            torch.where(on, reward + discount * gained, reward),
+            torch.where(on.unsqueeze(-1), last, then),
+            torch.where(on, over, terminated),
+            torch.where(on, discount * share, discount),
+        )
+    return found
 
 
 def greedy_value(target: Tensor) -> Tensor:

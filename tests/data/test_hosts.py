@@ -33,7 +33,7 @@ def played(world: Environment, actions: Tensor, key: Tensor) -> list[tuple[Tenso
 
 class Discrete:
     def __init__(self, n: int, start: int = 0) -> None:
-        self.n, self.start = n, start
+        self.n, self.start, self.shape = n, start, (n,)
 
 
 class Box:
@@ -80,9 +80,12 @@ def gymnasium(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     def make(name: str, max_episode_steps: int | None = None, render_mode: str | None = None) -> Walk:
-        if name == "Pull-v0":
+        if name in ("Pull-v0", "Told-v0"):
             world = Walk(50, render_mode)
-            world.action_space = Box(1)  # type: ignore[assignment]
+            if name == "Pull-v0":
+                world.action_space = Box(1)  # type: ignore[assignment]
+            else:
+                world.observation_space = Discrete(3)  # type: ignore[assignment]
             return world
         if name not in ("Walk-v0", "Endless-v0", "Blind-v0"):
             raise Error(f"Environment `{name}` doesn't exist.")
@@ -94,6 +97,8 @@ def gymnasium(monkeypatch: pytest.MonkeyPatch) -> None:
     module.error = SimpleNamespace(Error=Error)  # type: ignore[attr-defined]
     module.spaces = SimpleNamespace(  # type: ignore[attr-defined]
         Discrete=Discrete,
+        MultiDiscrete=type("MultiDiscrete", (), {}),
+        MultiBinary=type("MultiBinary", (), {}),
         flatdim=lambda space: math.prod(space.shape),
         flatten=lambda space, seen: np.asarray(seen).reshape(-1),
     )
@@ -109,6 +114,12 @@ def alone(key: int, actions: list[int]) -> list[tuple[float, float, bool, bool]]
         seen, reward, terminated, truncated, _ = world.step(5 + action)
         found.append((float(seen[0, 0]), reward, terminated, truncated))
     return found
+
+
+@pytest.mark.usefixtures("gymnasium")
+def test_what_is_one_of_so_many_is_a_mark_and_no_measurement() -> None:
+    assert not environment("Walk-v0").marks
+    assert environment("Told-v0").marks
 
 
 @pytest.mark.usefixtures("gymnasium")

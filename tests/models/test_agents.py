@@ -9,24 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_agents import TINY, body_of, network_of, rows_of, turn
 from torch import Tensor
 
 from coterie.data.bundled import BUILT_IN, environment_of, is_environment, read_environment
-from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
 from coterie.data.environments import ENVIRONMENTS, Grid, environment, optimal_return
 from coterie.data.infer import infer_schema
 from coterie.data.read import read
 from coterie.data.roles import assign_roles
-from coterie.data.schema import Column, Schema, Target
+from coterie.data.schema import Schema
 from coterie.errors import DataError, SpecError
 from coterie.metrics.unsupervised import MEASURES
 from coterie.models.agents import JUDGED, LEARNED, Agent, AgentFamily, start_key
-from coterie.models.dqn import DQN, Chooser
 from coterie.models.outline import outline
 from coterie.models.ppo import PPO, Actor
 from coterie.models.shape import Shape
-from coterie.models.unsupervised import Unlabelled
 from coterie.randomness import fold
 from coterie.training.arena import Arena
 from coterie.training.cohort import Cohort
@@ -36,29 +34,10 @@ from coterie.training.plan import Candidate, CohortPlan, Member, member_key
 from coterie.training.recipe import Recipe
 
 RETURN = MEASURES.index("episode_return")
-TINY: dict[str, AgentFamily] = {
-    "ppo": PPO(environments=3, stretch=5, passes=2, minibatches=2, hidden=(6,), entropy=0.01, steps=10**6),
-    "dqn": DQN(environments=3, stretch=5, updates=4, replayed=7, memory=40, hidden=(6,), first=10, steps=300),
-}
 RECIPE = Recipe(optimizer="adam", lr=0.01, weight_decay=0.0, batch_size=2, epochs=2, patience=0)
 MOVED = ("_state", "_ended", "_taken", "_rollout", "_memory", "_copy")  # by play
 FAMILIES = pytest.mark.parametrize("name", TINY)
 WORLDS = pytest.mark.parametrize("world", BUILT_IN)
-
-
-def rows_of(world: str, episodes: Any) -> Dataset:
-    target = Target((), "unsupervised")
-    schema = Schema.of([Column("episode", "episode", "feature", coding=world)], target)
-    numbers = torch.as_tensor(episodes)
-    nothing = torch.full_like(numbers, -1)
-    inputs = {
-        "numeric": torch.zeros(len(numbers), 0, dtype=torch.float64),
-        "category": torch.zeros(len(numbers), 0, dtype=torch.int64),
-        "episode": numbers,
-        "label": nothing,
-        "place": torch.arange(len(numbers)),
-    }
-    return Dataset(schema, inputs, nothing, None, np.arange(len(numbers)))
 
 
 def cohort_of(
@@ -86,22 +65,6 @@ def go_on(cohort: Cohort, steps: int) -> Cohort:
             draw = cohort.draw()
         cohort.advance(draw)
     return cohort
-
-
-def network_of(family: AgentFamily, world: str = "CartPole-v1") -> Unlabelled:
-    torch.manual_seed(0)
-    return family.network(Shape(environment=world), "unsupervised", 0)
-
-
-def body_of(family: AgentFamily, world: str = "CartPole-v1") -> Any:
-    return network_of(family, world).body
-
-
-def turn(body: Agent, key: int, starts: Any = (4, 9)) -> None:
-    """A turn of play outside of any engine."""
-    body.key = torch.tensor(key)
-    with torch.no_grad():
-        body.losses(torch.tensor(starts)[:, None], torch.full((len(starts),), -1), "play")
 
 
 # ---- in a cohort ---------------------------------------------------------------------------------------
@@ -238,7 +201,7 @@ def test_the_best_policy_has_the_best_return():
     for _ in range(grid.longest):
         there = (goal + np.where(goal, 0, value))[grid.leads] - grid.cost
         value = there.max(1)
-    body = body_of(dataclasses.replace(TINY["dqn"], hidden=()), "gridworld")
+    body = body_of(dataclasses.replace(TINY["dqn"], hidden=(), standardise=False), "gridworld")
     with torch.no_grad():
         body.agent[0].weight.copy_(torch.from_numpy(there.T))
         body.agent[0].bias.zero_()
@@ -252,9 +215,11 @@ def test_a_rollout_tells_what_the_environment_did():
     with torch.no_grad():
         turn(body, 5)
         seen, action, log_p, gained, returned = body.running_rollout.view(40, 4, 8).split((4, 1, 1, 1, 1), -1)
-        own = body.agent.logits(seen).log_softmax(-1)
+        own = body.preferences(seen).log_softmax(-1)
         torch.testing.assert_close(own.gather(-1, action.long()), log_p)
-        torch.testing.assert_close(returned - gained, body.agent.value(seen), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            returned - gained, body.agent.value(body.scaled(seen)), rtol=1e-4, atol=1e-4
+        )
     # the angle's speed a step later is what the equations of motion say, but where a new episode began
     place, speed = seen[..., 0], seen[..., 1]
     follows = (place[:-1] + 0.02 * speed[:-1] - place[1:]).abs() < 1e-6
@@ -266,58 +231,22 @@ def test_a_rollout_tells_what_the_environment_did():
     assert 0.2 < float(action.mean()) < 0.8
 
 
-def test_minibatches_go_over_all_that_was_played():
-    body: Actor = body_of(PPO(environments=4, stretch=6, minibatches=3, passes=2, hidden=(6,)))
-    turn(body, 5)
-    rows = [tuple(row.tolist()) for row in body.running_rollout]
-    passes = [[tuple(row.tolist()) for _ in range(3) for row in body._part()] for _ in range(2)]
-    assert all(sorted(one) == sorted(rows) for one in passes)
-    assert passes[0] != passes[1] != rows
-
-
-def test_a_memory_holds_the_latest_transitions():
-    body: Chooser = body_of(DQN(environments=4, stretch=10, memory=100, hidden=(6,), steps=10**5))
+@FAMILIES
+def test_observations_are_told_by_all_that_were_seen(name: str):
+    body = body_of(dataclasses.replace(TINY[name], environments=8, stretch=20, standardise=True))
+    seen = []
     for k in range(3):
-        before = body.running_memory.clone()
         turn(body, k)
-        assert torch.equal(body.running_memory[:-40], before[40:])
-        seen, then, action, reward, terminated = (
-            body.running_memory[-40:].view(10, 4, 11).split((4, 4, 1, 1, 1), -1)
-        )
-        same = (seen[1:] == then[:-1]).all(-1)
-        assert torch.equal(same, terminated[:-1, :, 0] == 0), "what then was seen, but where it ended"
-    assert (reward == 1).all()
-    assert {*action.unique().tolist()} == {0.0, 1.0}
-    assert int(body.running_taken) == 120
-
-
-def test_it_explores_less_and_less():
-    family = DQN(environments=50, stretch=20, exploration=0.5, least=0.1, steps=10_000, hidden=(6,))
-    body: Chooser = body_of(family)
-    for taken, often in ((0, 0.91), (2500, 0.46), (9000, 0.1)):
-        body.running_taken = torch.tensor(taken)
-        drawn = body.draws(torch.tensor(taken))
-        assert float((drawn >= 0).float().mean()) == pytest.approx(often, abs=0.06)
-        assert float(drawn[drawn >= 0].float().mean()) == pytest.approx(0.5, abs=0.1)
-
-
-def test_the_copy_is_renewed_now_and_then():
-    body: Chooser = body_of(dataclasses.replace(TINY["dqn"], renewal=2))
-    turn(body, 0)
-
-    def learned() -> Tensor:
-        body.losses(torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1), "agent")
-        with torch.no_grad():
-            for parameter in body.agent.parameters():
-                parameter.add_(1.0)
-        return body.running_copy
-
-    before = torch.cat([p.detach().flatten() for p in body.agent.parameters()])
-    copies = torch.stack([learned() for _ in range(4)])
-    torch.testing.assert_close(copies, before + torch.tensor([0.0, 0.0, 2.0, 2.0])[:, None])
-    named = body._copied()
-    assert [*named] == [name for name, _ in body.agent.named_parameters()]
-    torch.testing.assert_close(named["0.weight"], body.agent[0].weight.detach() - 2)
+        kept = body.running_memory[-160:] if name == "dqn" else body.running_rollout
+        seen.append(kept[:, :4])
+        all_of_them = torch.cat(seen)
+        torch.testing.assert_close(body.running_center, all_of_them.mean(0), rtol=1e-4, atol=1e-5)
+        spread = all_of_them.std(0, correction=0).clamp_min(0.01)
+        torch.testing.assert_close(body.running_spread, spread, rtol=1e-4, atol=1e-5)
+    told = body.scaled(all_of_them)
+    torch.testing.assert_close(told.mean(0), torch.zeros(4), rtol=0, atol=1e-4)
+    plain = body_of(dataclasses.replace(TINY[name], standardise=False))
+    assert plain.scaled(told) is told
 
 
 # ---- as data -------------------------------------------------------------------------------------------

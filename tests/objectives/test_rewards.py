@@ -16,6 +16,7 @@ from coterie.objectives.rewards import (
     entropy,
     greedy_value,
     huber_error,
+    several_steps,
     standardised,
     temporal_difference_target,
 )
@@ -43,6 +44,24 @@ def played() -> dict[str, Tensor]:
         "terminated": terminated,
         "ended": ended,
     }
+
+
+@pytest.mark.parametrize("n", [1, 3, 99])
+def test_several_steps_end_with_the_episode_or_what_was_played(played: dict[str, Tensor], n: int):
+    then = torch.arange(T * E, dtype=torch.float64).view(T, E, 1)
+    gained, led, over, share = several_steps(
+        played["reward"], then, played["terminated"], played["ended"], number(0.9), n
+    )
+    for e in range(E):
+        for t in range(T):
+            last = t
+            while last + 1 < min(T, t + n) and not played["ended"][last, e]:
+                last += 1
+            total = sum(0.9 ** (k - t) * float(played["reward"][k, e]) for k in range(t, last + 1))
+            assert float(gained[t, e]) == pytest.approx(total)
+            assert float(led[t, e, 0]) == last * E + e
+            assert bool(over[t, e]) == bool(played["terminated"][last, e])
+            assert float(share[t, e]) == pytest.approx(0.9 ** (last - t + 1))
 
 
 def test_returns_end_where_an_episode_does(played: dict[str, Tensor]):
