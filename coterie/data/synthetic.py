@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 Made = tuple[dict[str, Any], tuple[str, ...], str]  # columns, target, what it is
+MODE = 0.05  # deviation of a mode of `ring` and `grid`
 
 
 def logic(truth: tuple[int, int, int, int], name: str) -> Made:
@@ -73,7 +74,7 @@ def spirals(rows: int = 1000, turns: float = 1.75, noise: float = 0.02, seed: in
     return _points(points + rng.normal(scale=noise, size=(rows, 2)), label, "two arms of a spiral")
 
 
-def ring(rows: int = 2000, modes: int = 8, radius: float = 2.0, noise: float = 0.05, seed: int = 0) -> Made:
+def ring(rows: int = 2000, modes: int = 8, radius: float = 2.0, noise: float = MODE, seed: int = 0) -> Made:
     """Gaussian modes of deviation `noise`, evenly on a circle from (radius, 0) on: `ring_centres`.
 
     All are as likely. The label is the mode, a, b, c, … against the clock.
@@ -87,7 +88,7 @@ def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
     return radius * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
-def grid(rows: int = 2500, side: int = 5, gap: float = 2.0, noise: float = 0.05, seed: int = 0) -> Made:
+def grid(rows: int = 2500, side: int = 5, gap: float = 2.0, noise: float = MODE, seed: int = 0) -> Made:
     """side × side Gaussian modes of deviation `noise`, `gap` apart, around 0: `grid_centres`, all as likely.
 
     The label is the mode, a, b, c, … along x1, then x2: a is at the lower left.

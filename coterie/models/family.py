@@ -40,6 +40,8 @@ class Family(Spec, ABC):
     reads: ClassVar[tuple[str, ...]]  # of "table", "image", "sequence", "text", "episode": what it is given
     tasks: ClassVar[tuple[str, ...]] = ("binary", "multiclass", "multilabel", "regression")  # or ("text",)
     stepwise: ClassVar[bool] = False  # whether it can answer for every step of a sequence
+    lasts: ClassVar[int] = 0  # steps that its training takes, however many rows there are; 0: by epochs alone
+    lengthy: ClassVar[bool] = False  # whether a network takes minutes, even of a small table
     precision: ClassVar[str] = "single"  # or "double", where numbers of very different size must cancel
 
     @abstractmethod
@@ -58,6 +60,10 @@ class Family(Spec, ABC):
     def searched(cls, task: str) -> tuple[str, ...]:
         """The settings of the recipe that a search over this family varies, beside the family's own."""
         return ("lr", "weight_decay")
+
+    def settles(self) -> dict[str, Any]:
+        """Settings of the recipe that follow from these hyperparameters, where nobody asks for others."""
+        return {}
 
     def head(self, width: int, outputs: int) -> nn.Module:
         """The output layer, affine unless a family says otherwise."""

@@ -29,7 +29,7 @@ from coterie.spec import choice, flag, integer, log, number, options, widths
 LEAK = 0.2  # slope of the discriminator's rectifiers below 0: it is to say "which way" wherever a row lies
 NOISE, SHARE, BLUR_MADE, BLUR_REAL, CLASS = range(5)  # what is drawn in a step
 # a game has no loss that falls: it is played to its end, at a rate that falls to 0
-ADVICE = {"optimizer": "adam", "weight_decay": 0.0, "batch_size": 128, "epochs": 500, "patience": 0}
+ADVICE = {"optimizer": "adam", "weight_decay": 0.0, "batch_size": 128, "patience": 0}
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,16 @@ class Adversarial(UnsupervisedFamily, Coders):
     """
 
     measures: ClassVar[tuple[str, ...]] = ("mmd",)
+    lasts = 8000
+    lengthy = True
 
-    codes: int = integer(16, low=1, high=65536, search=options(16, 4, 64), help="numbers of noise to a row")
+    codes: int = integer(
+        16,
+        low=1,
+        high=65536,
+        search=options(16, 4, 64),
+        help="numbers of noise to a row, at most as many as the row has itself",
+    )
     hidden: tuple[int, ...] = widths(
         (128, 128),
         high=65536,
@@ -154,8 +162,8 @@ class WGAN(Adversarial):
     they are: what it would cost to carry the ones to where the others lie.
 
     For that its slope must be 1 at most; `penalty` sees to it, at rows between real and made ones (10 in the
-    paper, and 0.1 in its authors' code for points). The critic has several steps to one of the generator, and
-    its loss tells how well training goes.
+    paper, and 0.1 in its authors' code for points). Its loss tells how well training goes. In the paper the
+    critic has five steps to one of the generator; with averaged weights one does, and training is shorter.
 
     Arjovsky, Chintala & Bottou, "Wasserstein generative adversarial networks", 2017; Gulrajani et al.,
     "Improved training of Wasserstein GANs", 2017; Yazici et al., 2019 (averaged weights).
@@ -166,7 +174,7 @@ class WGAN(Adversarial):
     source = "Arjovsky, Chintala & Bottou 2017; Gulrajani et al. 2017"
 
     penalty: float = number(
-        0.1,
+        0.03,
         low=0,
         search=log(0.03, 10.0),
         help="on slopes of the critic other than 1, at rows between real and made ones",
@@ -181,7 +189,7 @@ class WGAN(Adversarial):
         0.99, low=0, high=0.999999, help="Adam, critic: pace of the mean squared gradient"
     )
     discriminator_steps: int = integer(
-        2, low=1, high=1000, search=options(2, 5), help="steps of the critic to one of the generator"
+        1, low=1, high=1000, search=options(1, 2, 5), help="steps of the critic to one of the generator"
     )
 
     def game(self, row: Row) -> Game:
@@ -189,7 +197,7 @@ class WGAN(Adversarial):
 
     @classmethod
     def advice(cls, task: str) -> dict[str, Any]:
-        return {**ADVICE, "lr": 5e-3, "beta1": 0.0, "beta2": 0.9}
+        return {**ADVICE, "lr": 5e-3, "beta1": 0.0, "beta2": 0.99}
 
 
 class Game(Keyed):
@@ -204,9 +212,10 @@ class Game(Keyed):
         super().__init__()
         # the discriminator is last, and so it is its loss that a person sees
         self.players = (Player("generator", family.discriminator_steps), Player("discriminator"))
-        self.codes, self.width = family.codes, row.width
+        # more noise than there are numbers to be made of it only has to be folded away again
+        self.codes, self.width = min(family.codes, row.width), row.width
         self.classes = row.classes if family.conditional else 0
-        self.generator = family.decoder(row, family.codes + self.classes)
+        self.generator = family.decoder(row, self.codes + self.classes)
         self.discriminator = family.encoder(row, 1 + self.classes)
         self.discriminator.activation = nn.LeakyReLU(LEAK)
         for layer in self.discriminator.affine:
@@ -246,8 +255,7 @@ class Game(Keyed):
         raise NotImplementedError
 
     def judge(self, x: Tensor, label: Tensor, place: Tensor) -> dict[str, Tensor]:
-        # no measure, as it is worth only beside that of made rows: these are compared with real ones
-        return {"realness": self.realness(x, label)}
+        return {}  # a row alone says nothing of a game: samples are compared with all of them
 
     def sample(self, draws: Draws, label: Tensor) -> Tensor:
         """(B, D) rows of the averaged generator, of the classes label (B,) if it is conditional."""
@@ -261,6 +269,10 @@ class Game(Keyed):
         found = self.discriminator(x)
         # one number for any class, and one more for each (Miyato & Koyama's projection)
         return found[:, 0] + (found[:, 1:] * self._hot(label, x.dtype)).sum(1)
+
+    def belief(self, x: Tensor, label: Tensor) -> Tensor:
+        """(B,): the same as a person is told it over training: D(x), a critic's value or a probability."""
+        return self.realness(x, label)
 
     def made(self, noise: Tensor, label: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:
         """(B, D) rows out of noise (B, K)."""
@@ -309,6 +321,9 @@ class Deception(Game):
         self.register_buffer("smoothing", torch.tensor(float(family.smoothing)))
         self.register_buffer("penalty", torch.tensor(float(family.penalty)))
         self.register_buffer("blur", torch.tensor(float(family.blur)))
+
+    def belief(self, x: Tensor, label: Tensor) -> Tensor:
+        return self.realness(x, label).sigmoid()
 
     def generator_loss(self, made: Tensor, label: Tensor, draws: Draws) -> Tensor:
         return self.deceive(self.realness(self._blurred(made, draws, BLUR_MADE), label))

