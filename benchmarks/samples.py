@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from learning import Bar, learned, spread
-from unlabelled import EVERYTHING, IMAGES, pixels, trained
+from unlabelled import EVERYTHING, IMAGES, pixels
 
 SURE = 0.9  # of the classifier that judges samples of digits
 AGAIN = 4  # samples of each model whose MMD is taken
@@ -28,10 +28,10 @@ def modes(seeds: int, work: Path) -> Iterator[Bar]:
         ("ring", "gan", synthetic.ring_centres(), 8),
         ("grid", "wgan", synthetic.grid_centres(), 23),
     ):
-        made = trained(name, family, seeds, **EVERYTHING)
+        made = learned(name, family, seeds, **EVERYTHING)
         count = 100 * len(centres)
         samples = [model.sample(count).select("x1", "x2").to_numpy() for model in made.models]
-        found = [mode_coverage(rows, centres, 3 * 0.05, fewest=10) for rows in samples]
+        found = [mode_coverage(rows, centres, 3 * synthetic.MODE, fewest=10) for rows in samples]
         covered, near = [float(c.covered) for c in found], [c.near for c in found]
         print(f"  modes: {spread(covered)}; within 3σ: {spread(near)}", flush=True)
         what = f"{family} on the {name}"
@@ -63,7 +63,7 @@ def made_digits(family: str, seeds: int, needed: float) -> Iterator[Bar]:
     print(
         f"  of real digits it did not learn from, it is sure of {(real.max(1) > SURE).mean():.3f}", flush=True
     )
-    made = trained(IMAGES, family, seeds)
+    made = learned(IMAGES, family, seeds)
     sure, classes, ratios = [], [], []
     for model, known, test in zip(made.models, made.known, made.tests, strict=True):
         images = model.sample(len(test))
@@ -96,7 +96,7 @@ def diffused(seeds: int, work: Path) -> Iterator[Bar]:
 
         chance = [square(real(1000 + i), real(2000 + i)) for i in range(200)]
         limit = float(np.quantile(chance, 0.95))
-        made = trained(name, "diffusion", seeds, **EVERYTHING)
+        made = learned(name, "diffusion", seeds, **EVERYTHING)
         squares: dict[str, list[float]] = {}
         roots: dict[str, list[float]] = {}
         for sampler, fix in (
@@ -134,15 +134,17 @@ def square(real: Any, made: Any) -> float:
 
 def apart(real: Any, made: Any) -> float:
     """MMD as it is never below 0, every row being compared with itself, too: of two samples of one kind it is
-    about √(2/N), and has a ratio to another. The kernel is that of `square`."""
+    about √(2/N), and has a ratio to another. The kernels are those of `square`."""
     import numpy as np
     from scipy.spatial.distance import cdist, pdist
 
     width = 2 * np.median(pdist(real, "sqeuclidean"))
     pairs = ((real, real, 1), (made, made, 1), (real, made, -2))
-    return float(
-        np.sqrt(sum(sign * np.exp(-cdist(a, b, "sqeuclidean") / width).mean() for a, b, sign in pairs))
-    )
+    total = 0.0
+    for a, b, sign in pairs:
+        squares = cdist(a, b, "sqeuclidean") / width
+        total += sign * np.mean([np.exp(-squares * 4**i).mean() for i in range(4)])
+    return float(np.sqrt(total))
 
 
 def resampled(model: Any, fix: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from coterie.models.diffusion import Diffusion, DiffusionBody
 from coterie.models.draws import Draws
 from coterie.models.rows import Row
 from coterie.models.unet import UNet
-from coterie.objectives.diffusing import SAMPLERS, clean
+from coterie.objectives.diffusing import SAMPLERS, clean, plain_error
 
 POINTS, LABELLED, IMAGES = Row(2), Row(3, None, 3), Row(30, (1, 6, 5), 2)
 SMALL: dict[str, Any] = {"width": 8, "depth": 2, "channels": (4, 8), "steps": 20, "sampling_steps": 5}
@@ -135,6 +135,12 @@ def test_untrained_it_makes_standard_normal_rows(schedule: str, sampler: str) ->
     made = body.sample(draws_of(rows=2000), torch.full((2000,), -1))
     assert made.mean(0).abs().max() < 0.08
     assert (made.var(0) - 1).abs().max() < 0.12
+
+
+def test_few_strides_of_ddim_keep_the_deviation() -> None:
+    body = body_of(POINTS, stirred=False, sampler="ddim", steps=500, sampling_steps=20)
+    made = body.sample(draws_of(rows=20_000), torch.full((20_000,), -1))
+    assert (made.std(0) - 1).abs().max() < 0.02  # 0.94 if the noise that it starts from were not wider
 
 
 @by_row
@@ -286,6 +292,15 @@ def test_rows_of_any_class_are_as_common_as_in_training() -> None:
     shares = [(made == rows).all(1).double().mean().item() for rows in of_class]
     assert shares == pytest.approx([0.25, 0.0, 0.75], abs=0.08)
     assert shares[0] + shares[2] == 1
+
+
+def test_untrained_it_is_judged_as_what_knows_mean_and_deviation_alone() -> None:
+    body = body_of(POINTS, stirred=False)
+    x = torch.randn(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    judged = body.judge(x, torch.full((4000,), -1), torch.arange(4000))["denoising_error"]
+    assert judged.mean() == pytest.approx(plain_error(x, 0.0, 1.0).mean().item(), rel=0.02)
+    again = body.judge(x[5:7], torch.full((2,), -1), torch.arange(5, 7))["denoising_error"]
+    torch.testing.assert_close(again, judged[5:7])  # the noises of a row are its own
 
 
 @by_row

@@ -19,10 +19,10 @@ def by_step(schedule: str, steps: int) -> list[tuple[float, float]]:
     return [(left[t], left[t - 1]) for t in range(steps, 0, -1)]
 
 
-def exact_guess(x: Tensor, share: float, mean: float, variance: float) -> Tensor:
+def exact_guess(x: Tensor, share: float, mean: float | Tensor, variance: float | Tensor) -> Tensor:
     """The expected noise in x_t where rows are normal: by regression of ε on x_t."""
     total = share * variance + 1 - share
-    return math.sqrt(1 - share) / total * (x - math.sqrt(share) * mean)
+    return (x - math.sqrt(share) * mean) * math.sqrt(1 - share) / total
 
 
 def test_linear_schedule_is_the_papers() -> None:
@@ -112,13 +112,16 @@ def test_times_are_all_met_and_evenly_spread() -> None:
     assert torch.bincount(every.flatten(), minlength=10).tolist() == [100] * 10
 
 
-def test_stops_go_from_the_last_step_to_none() -> None:
-    assert diffusing.stops(10, 3) == (10, 4, 1, 0)
-    assert diffusing.stops(4, 50) == (4, 3, 2, 1, 0)
-    for steps, sampled in ((1000, 7), (50, 50), (51, 50), (2, 1), (500, 120)):
-        stops = diffusing.stops(steps, sampled)
-        assert (stops[0], stops[-1], len(stops)) == (steps, 0, sampled + 1)
-        assert all(before > after for before, after in pairwise(stops))
+def test_stops_go_from_noise_alone_to_none() -> None:
+    assert diffusing.stops(diffusing.shares("cosine", 10), 3) == (10, 5, 2, 0)
+    assert diffusing.stops(diffusing.shares("cosine", 4), 50) == (4, 3, 2, 1, 0)
+    for schedule in diffusing.SCHEDULES:
+        for steps, sampled in ((1000, 7), (50, 50), (51, 50), (2, 1), (500, 120)):
+            shares = diffusing.shares(schedule, steps)
+            stops = diffusing.stops(shares, sampled)
+            assert (stops[-1], len(stops)) == (0, sampled + 1)
+            assert shares[stops[0] - 1] < diffusing.DROWNED
+            assert all(before > after for before, after in pairwise(stops))
 
 
 def test_guidance_goes_beyond_the_class() -> None:
@@ -130,6 +133,19 @@ def test_guidance_goes_beyond_the_class() -> None:
 def test_error_is_per_row() -> None:
     noise = torch.tensor([[1.0, 1.0], [0.0, 3.0]])
     assert diffusing.noise_error(noise, torch.zeros(2, 2)).tolist() == [1.0, 4.5]
+
+
+def test_plain_error_is_that_of_the_best_guess_of_normal_numbers() -> None:
+    """By drawing noise: regression of ε on x_t, a number at a time."""
+    g = torch.Generator().manual_seed(0)
+    mean, deviation = torch.tensor([0.5, -1.0]).double(), torch.tensor([2.0, 0.3]).double()
+    x = torch.tensor([[1.0, 1.0], [-3.0, -1.2]], dtype=torch.float64)
+    noise = torch.randn(100_000, 1, 2, dtype=torch.float64, generator=g)
+    found = torch.zeros(2, dtype=torch.float64)
+    for share in diffusing.JUDGED:
+        guess = exact_guess(diffusing.noised(x, noise, share), share, mean, deviation**2)
+        found += (noise - guess).square().mean(-1).mean(0) / len(diffusing.JUDGED)
+    torch.testing.assert_close(diffusing.plain_error(x, mean, deviation), found, rtol=0.02, atol=0)
 
 
 def test_looking_ahead_is_exact_where_guesses_change_evenly() -> None:
@@ -144,9 +160,24 @@ def test_looking_ahead_is_exact_where_guesses_change_evenly() -> None:
     torch.testing.assert_close(ahead, guess((now + after) / 2))
 
 
+@pytest.mark.parametrize("schedule", diffusing.SCHEDULES)
+def test_ddim_starts_as_much_wider_as_its_strides_take(schedule: str) -> None:
+    shares = diffusing.shares(schedule, 500)
+    left = [(1.0, *shares)[stop] for stop in diffusing.stops(shares, 20)]
+    start = diffusing.ddim_start(left)
+    x = torch.full((1, 1), start, dtype=torch.float64)
+    for share, next_share in pairwise(left):  # rows that are noise themselves, of which E x₀ = √ᾱ·x
+        x = diffusing.ddim_step(x, math.sqrt(share) * x, share, next_share)
+    assert x.item() == pytest.approx(1, rel=1e-9)
+    assert 1.03 < start < diffusing.WIDEST
+    assert 1 < diffusing.ddim_start((*shares[::-1], 1.0)) < 1.01
+    assert diffusing.ddim_start((shares[-1], 1.0)) == diffusing.WIDEST
+
+
 def test_looking_ahead_needs_fewer_strides() -> None:
     """Rows that are noise themselves should come back as they are: x_s = x_t."""
-    left = [(1.0, *diffusing.shares("cosine", 500))[stop] for stop in diffusing.stops(500, 20)]
+    shares = diffusing.shares("cosine", 500)
+    left = [(1.0, *shares)[stop] for stop in diffusing.stops(shares, 20)]
     one = torch.ones(1, 1, dtype=torch.float64)
     plain, ahead, earlier = one, one, one
     for i, (share, next_share) in enumerate(pairwise(left)):
