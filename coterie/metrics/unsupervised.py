@@ -18,7 +18,8 @@ from torch import Tensor
 
 from coterie.metrics.sample import Measure, Rows, Sample
 
-MEASURES: tuple[str, ...] = (
+# what families judge rows by, and may be selected by
+JUDGED: tuple[str, ...] = (
     "reconstruction_error",
     "log_likelihood",
     "evidence_bound",
@@ -28,6 +29,9 @@ MEASURES: tuple[str, ...] = (
     "masked_loss",
     "episode_return",
 )
+# what follows from these, or from a game's second player: told, and not selected by
+DERIVED: tuple[str, ...] = ("bits_per_dimension", "realness", "sample_realness")
+MEASURES = JUDGED + DERIVED
 # Rows, and samples, that a comparison looks at: its cost grows with their square.
 LOOKED_AT = 500
 
@@ -122,12 +126,30 @@ def episode_return(sample: Sample) -> Tensor:
 
 
 @Appraisal
+def bits_per_dimension(sample: Sample) -> Tensor:
+    """Mean of the negative log-likelihood, or of its bound, in bits for each number of a row."""
+    return _mean(sample, "bits_per_dimension")
+
+
+@Appraisal
+def realness(sample: Sample) -> Tensor:
+    """Mean of what a game's second player says of rows: D(x), a probability, or a critic's value."""
+    return _mean(sample, "realness")
+
+
+@Appraisal
+def sample_realness(sample: Sample) -> Tensor:
+    """Mean of what it says of as many samples: D(G(z))."""
+    return _mean(sample, "sample_realness")
+
+
+@Appraisal
 def mmd(sample: Sample) -> Tensor:
     """Squared maximum mean discrepancy of samples and rows, without bias (Gretton et al., 2012, lemma 6).
 
     The mean over pairs of rows i ≠ j of k(xᵢ, xⱼ) + k(yᵢ, yⱼ) − k(xᵢ, yⱼ) − k(xⱼ, yᵢ), with rows x, the
-    samples y drawn for them and a Gaussian kernel k as wide as the median distance of rows. 0 is expected if
-    both have one distribution, so that such scores are often below 0. NaN without samples, or two rows.
+    samples y drawn for them and the kernel k of `pair_differences`. 0 is expected if both have one
+    distribution, so that such scores are often below 0. NaN without samples, or two rows.
 
     Of rows whose weight is not 0, at most LOOKED_AT are looked at, evenly spaced by position; where many
     weights share the rows (resamples), of all rows, so that each resample is of the same ones. A weight
@@ -146,11 +168,25 @@ def mmd(sample: Sample) -> Tensor:
     return torch.where(sample.sum(lost.to(torch.float64)) > 0, torch.nan, score)
 
 
+def row_means(output: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    """Of outputs (…, N, S or more), weight (…, N): {measure: (…)}, those left out that nobody has.
+
+    The same means as the metrics of these names, all at once and without intervals: to be told every epoch.
+    """
+    weight = weight[..., None].to(output.dtype)
+    values = torch.where(weight > 0, output[..., : len(MEASURES)], 0.0)
+    means = (values * weight).sum(-2) / weight.sum(-2)
+    found = zip(MEASURES, means.unbind(-1), strict=True)
+    return {name: mean for name, mean in found if not bool(mean.isnan().all())}
+
+
 def pair_differences(real: Tensor, made: Tensor) -> Tensor:
     """(n, n): k(xᵢ, xⱼ) + k(yᵢ, yⱼ) − k(xᵢ, yⱼ) − k(xⱼ, yᵢ) of rows x and y (n, D), 0 on the diagonal.
 
-    k(a, b) = exp(−|a − b|² / 2σ²), σ the median distance of two rows of x (the mean one if most are equal).
-    If xᵢ and yᵢ change places, row and column i change their signs and nothing else.
+    k is the mean of four Gaussian kernels, of widths σ, σ/2, σ/4 and σ/8 (Li, Swersky & Zemel, "Generative
+    moment matching networks", 2015, on such mixtures), σ being the median distance of two rows of x (the mean
+    one if most are equal): the widest alone hardly tells a ring of points from one cloud. If xᵢ and yᵢ change
+    places, row and column i change their signs and nothing else.
     """
     centre = real.mean(0)  # near 0, a difference of squares loses fewer digits
     real, made = real - centre, made - centre
@@ -162,10 +198,19 @@ def pair_differences(real: Tensor, made: Tensor) -> Tensor:
     width = apart.median()  # of squares: the square of the median
     width = torch.where(width > 0, width, apart.sqrt().mean().square())
     width = torch.where(width > 0, width, 1.0)
-    across = torch.exp(-_squared_distances(real, made, real_size, made_size) / (2 * width))
-    within = torch.exp(-own / (2 * width))
-    within += torch.exp(-_squared_distances(made, made, made_size, made_size) / (2 * width))
+    across = _kernel(_squared_distances(real, made, real_size, made_size), width)
+    within = _kernel(own, width)
+    within += _kernel(_squared_distances(made, made, made_size, made_size), width)
     return (within - across - across.T).fill_diagonal_(0)
+
+
+def _kernel(squares: Tensor, width: Tensor) -> Tensor:
+    """(n, n) of squared distances and the square of the widest: a kernel half as wide is its fourth power."""
+    widest = torch.exp(-squares / (2 * width))
+    total = widest.clone()
+    for _ in range(3):
+        total += widest.square_().square_()
+    return total / 4
 
 
 def _squared_distances(a: Tensor, b: Tensor, a_size: Tensor, b_size: Tensor) -> Tensor:

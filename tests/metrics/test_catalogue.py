@@ -54,3 +54,10 @@ def test_which_metrics_a_task_has() -> None:
     assert default_metric("binary").name == names[0] == "log_loss"
     assert default_metric("regression").name == "rmse"
     assert not default_metric("regression").maximise
+
+
+def test_families_without_a_measure_in_common_are_told_apart_in_the_error():
+    common = {"vae": ("evidence_bound", "mmd"), "gan": ("mmd",)}
+    assert default_metric("unsupervised", common).name == "mmd"
+    with pytest.raises(SpecError, match="gan has mmd; kmeans has reconstruction_error"):
+        default_metric("unsupervised", {"gan": ("mmd",), "kmeans": ("reconstruction_error",)})

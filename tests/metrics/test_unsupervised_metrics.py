@@ -9,10 +9,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from coterie.data import synthetic
 from coterie.metrics import unsupervised
 from coterie.metrics.intervals import resample_counts
+from coterie.metrics.likeness import discrepancy
 from coterie.metrics.sample import Sample
-from coterie.metrics.unsupervised import LOOKED_AT, MEASURES, Appraised, mmd, pair_differences
+from coterie.metrics.unsupervised import (
+    LOOKED_AT,
+    MEASURES,
+    Appraised,
+    mmd,
+    pair_differences,
+    row_means,
+)
 
 S = len(MEASURES)
 
@@ -55,6 +64,20 @@ def test_a_measure_is_its_columns_weighted_mean_and_asks_for_no_other(name: str)
     assert all(math.isnan(other) for other in others)
 
 
+def test_all_means_at_once_are_those_one_by_one() -> None:
+    output = said(3, 20, realness=0.5, log_likelihood=-4.0)
+    output[1, :, MEASURES.index("log_likelihood")] = torch.nan
+    output[:, 19] = torch.nan  # padding
+    weight = torch.arange(20.0).expand(3, 20).clone()
+    weight[:, 19] = 0
+    found = row_means(torch.cat([output, points(3, 20, seed=1)], -1), weight)
+    assert set(found) == {"realness", "log_likelihood"}
+    for name, values in found.items():
+        wanted = getattr(unsupervised, name)(output, None, weight)
+        torch.testing.assert_close(values, wanted, equal_nan=True)
+    assert found["log_likelihood"].isnan().tolist() == [False, True, False]
+
+
 def test_a_row_without_weight_does_not_exist_and_one_with_weight_must_be_known() -> None:
     output = said(4, log_likelihood=-2.0)
     output[3] = torch.nan
@@ -68,11 +91,16 @@ def test_a_row_without_weight_does_not_exist_and_one_with_weight_must_be_known()
     assert score(output[:0], None, torch.zeros(0)).isnan()
 
 
+def mixed(square: float, width: float) -> float:
+    """The mean of kernels of four widths, each half as wide as the one before."""
+    return sum(math.exp(-square / (2 * (width / 2**i) ** 2)) for i in range(4)) / 4
+
+
 def brute_force(real: np.ndarray, made: np.ndarray, weight: np.ndarray) -> float:
     n = len(real)
     pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
     width = np.median([np.linalg.norm(real[i] - real[j]) for i, j in pairs if i < j])
-    k = lambda a, b: math.exp(-((a - b) ** 2).sum() / (2 * width**2))  # noqa: E731
+    k = lambda a, b: mixed(((a - b) ** 2).sum(), width)  # noqa: E731
     each = {
         (i, j): k(real[i], real[j]) + k(made[i], made[j]) - k(real[i], made[j]) - k(real[j], made[i])
         for i, j in pairs
@@ -134,13 +162,23 @@ def test_no_samples_or_no_two_rows_no_score() -> None:
 def test_rows_that_are_all_equal_have_a_kernel_too() -> None:
     same = torch.ones(6, 2)
     assert mmd(beside(same, same)).item() == 0
-    assert mmd(beside(same, same + 1)).item() == pytest.approx(2 * (1 - math.exp(-1)), rel=1e-9)
+    assert mmd(beside(same, same + 1)).item() == pytest.approx(2 * (1 - mixed(2, 1)), rel=1e-9)
     few = torch.cat([torch.ones(5, 2), torch.zeros(1, 2)])  # most are equal: the median is 0
     other = torch.cat([torch.ones(2, 2), torch.zeros(4, 2)])
     width = 5 / 15 * math.sqrt(2)  # the mean distance instead
-    near = math.exp(-2 / (2 * width**2))
+    near = mixed(2, width)
     # pairs of the 3 rows that the sample has elsewhere, and h of such a pair is 2 − 2k
     assert mmd(beside(few, other)).item() == pytest.approx(6 * (2 - 2 * near) / 30, rel=1e-9)
+
+
+def test_a_ring_of_points_is_told_from_one_cloud() -> None:
+    """One kernel as wide as the data hardly tells: then a good network seemed no better than a Gaussian."""
+    rng = np.random.default_rng(0)
+    columns = [synthetic.ring(400, seed=seed)[0] for seed in (1, 2)]
+    real, other = (np.stack([c["x1"], c["x2"]], 1) for c in columns)
+    cloud = rng.multivariate_normal(real.mean(0), np.cov(real.T), 400)
+    assert discrepancy(real, cloud).chance < 0.01
+    assert discrepancy(real, other).chance > 0.05
 
 
 def test_many_rows_are_looked_at_evenly() -> None:
