@@ -8,79 +8,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learning import Bar, spread
+from learning import Bar, learned, spread
 
 EVERYTHING: dict[str, Any] = {"test_size": 0, "folds": 0}  # all rows to learn from
 IMAGES = "digits-images"
 PUBLISHED = {2: 13.42, 8: 6.12, 16: 2.83}  # of principal components: squared error a pixel, by codes
-
-
-@dataclass(frozen=True)
-class Made:
-    """Of each seed: its model, and the frames of rows that it learned from or stopped by, and of others."""
-
-    models: list[Any]
-    known: list[Any]
-    tests: list[Any]
-
-
-def trained(data: Any, family: str, seeds: int, fix: dict[str, Any] | None = None, **asked: Any) -> Made:
-    """The family's defaults, but for `fix`, with each seed on its own split: the members of
-    `coterie fit --candidates 1 --folds 1 --seed`, selected as these are, trained as one program."""
-    import torch
-
-    from coterie.data.read import read
-    from coterie.models.shape import Shape
-    from coterie.study.fitted import assemble
-    from coterie.study.fitting import Trained
-    from coterie.study.planning import candidates_of, costs_of, metric_of, room_for
-    from coterie.study.problem import pose
-    from coterie.study.question import Question
-    from coterie.training.arena import Arena
-    from coterie.training.cohort import Cohort
-    from coterie.training.loop import train
-    from coterie.training.plan import CohortPlan, Member, member_key
-
-    start = time.process_time()
-    table = read(data)
-    options = {"models": (family,), "candidates": 1, "folds": 1, "fix": fix or {}, **asked}
-    question = Question(table.source, **options)
-    problems = [pose(dataclasses.replace(question, seed=seed), table) for seed in range(seeds)]
-    problem = problems[0]
-    (candidate,) = candidates_of(question, problem)
-    metric = metric_of(question, problem)
-    cost = costs_of((candidate,), problem)[0]
-    room = room_for(candidate, cost, Shape.of(problem.schema))
-    parts = tuple(p.folds[0] if p.folds else (p.development, p.development[:0]) for p in problems)
-    arena = Arena.of(problem.dataset, parts, torch.device("cpu"))
-    members = [Member(candidate, seed, seed, member_key(seed, 0, 0)) for seed in range(seeds)]
-    done: list[Trained] = []
-    for first in range(0, seeds, room):
-        cohort = Cohort(CohortPlan(len(done), tuple(members[first : first + room])), arena)
-        for _ in train(cohort, metric.function, metric.maximise, metric.view):
-            pass
-        best = (cohort.best, cohort.best_buffers, tuple(cohort.records))
-        done.append(Trained(cohort.plan, *best, cohort.layout.parameters))
-    epochs = [record.epochs for part in done for record in part.records]
-    print(
-        f"  {family} on {table.source}: {cost.parameters:,} parameters, {seeds} networks, "
-        f"{min(room, seeds)} at a time, {min(epochs)} to {max(epochs)} epochs, "
-        f"{time.process_time() - start:.0f} s of processor time",
-        flush=True,
-    )
-    model = assemble(problem, candidate, done, {})
-    places = {m["seed"]: p for p, m in enumerate(model.members)}
-    frames = [
-        [table.frame[p.dataset.rows[rows]] for p, rows in zip(problems, which, strict=True)]
-        for which in ([p.development for p in problems], [p.test for p in problems])
-    ]
-    return Made([model.subset([places[seed]]) for seed in range(seeds)], *frames)
 
 
 def pixels(images: Any) -> Any:
@@ -119,10 +55,8 @@ def autoencoders(seeds: int, work: Path) -> Iterator[Bar]:
     x = pixels(every)
     for solution in ("exact", "gradient"):
         for codes, published in PUBLISHED.items():
-            # eigenvectors are found before the first pass, and no pass moves them
             fix: dict[str, Any] = {"codes": codes, "solution": solution}
-            fix |= {"epochs": 1} if solution == "exact" else {}
-            made = trained(IMAGES, "linear_autoencoder", seeds, fix, **EVERYTHING)
+            made = learned(IMAGES, "linear_autoencoder", seeds, fix, **EVERYTHING)
             errors = [error(pixels(model.reconstruct(every)), x) for model in made.models]
             _, axes = components(x, codes)
             cosines = []
@@ -141,7 +75,7 @@ def autoencoders(seeds: int, work: Path) -> Iterator[Bar]:
                 1.01,
             )
             yield "  largest angle between its subspace and theirs, of any seed: degrees", angle, "≤", 5
-    made = trained(IMAGES, "autoencoder", seeds, {"codes": 8})
+    made = learned(IMAGES, "autoencoder", seeds, {"codes": 8})
     curved, theirs = [], []
     for model, known, test in zip(made.models, made.known, made.tests, strict=True):
         centre, axes = components(pixels(known), 8)
@@ -159,7 +93,7 @@ def spoiled(seeds: int, work: Path) -> Iterator[Bar]:
     import numpy as np
     import torch
 
-    made = trained(IMAGES, "denoising_autoencoder", seeds)
+    made = learned(IMAGES, "denoising_autoencoder", seeds)
     found: dict[str, list[float]] = {"noisy": [], "own": [], "components": []}
     for seed, (model, known, test) in enumerate(zip(made.models, made.known, made.tests, strict=True)):
         clean, rows = pixels(test), pixels(known)
@@ -180,7 +114,7 @@ def spoiled(seeds: int, work: Path) -> Iterator[Bar]:
     ratio = own / components_error
     yield f"{what}, by that of as many principal components {components_error:.2f}", ratio, "≤", 1
 
-    made = trained(IMAGES, "sparse_autoencoder", seeds)
+    made = learned(IMAGES, "sparse_autoencoder", seeds)
     codes = [model.encode(test) for model, test in zip(made.models, made.tests, strict=True)]
     target = made.models[0].family.target
     means = [float(code.mean()) for code in codes]
@@ -200,7 +134,7 @@ def bounds(seeds: int, work: Path) -> Iterator[Bar]:
 
     from coterie.metrics.likeness import neighbour_accuracy
 
-    made = trained(IMAGES, "vae", seeds)
+    made = learned(IMAGES, "vae", seeds)
     own, without = [], []
     for model, known, test in zip(made.models, made.known, made.tests, strict=True):
         own.append(float(model.predict_table(test)["evidence bound"].mean()))
@@ -213,7 +147,7 @@ def bounds(seeds: int, work: Path) -> Iterator[Bar]:
     what = f"vae: evidence bound {statistics.mean(own):.2f} nats an image, above a decoder without codes"
     yield f"{what} ({statistics.mean(without):.2f}) by", gain, "≥", 10
 
-    made = trained(IMAGES, "vae", seeds, {"codes": 2})
+    made = learned(IMAGES, "vae", seeds, {"codes": 2})
     found = []
     for model, known, test in zip(made.models, made.known, made.tests, strict=True):
         labels, truth = known["digit"].to_numpy(), test["digit"].to_numpy()
@@ -226,7 +160,7 @@ def machines(seeds: int, work: Path) -> Iterator[Bar]:
     """Fourteen patterns, each as probable: nobody can do better than −ln 14."""
     from coterie.data.read import read
 
-    made = trained("bars", "rbm", seeds, {"units": 16}, **EVERYTHING)
+    made = learned("bars", "rbm", seeds, {"units": 16}, **EVERYTHING)
     rows = read("bars").frame
     found = [float(model.score_samples(rows).mean()) for model in made.models]
     print(f"  nats a pattern: {spread(found)}", flush=True)
@@ -247,7 +181,7 @@ def flows(seeds: int, work: Path) -> Iterator[Bar]:
     columns, _, _ = synthetic.moons(5000, seed=1)
     new = pl.DataFrame(columns)
     points = new.select("x1", "x2").to_numpy()
-    made = trained("moons", "flow", seeds)
+    made = learned("moons", "flow", seeds)
     own, kernels = [], []
     for model, known in zip(made.models, made.known, strict=True):
         own.append(float(model.score_samples(new).mean()))

@@ -163,16 +163,10 @@ class AugmentImages(Keyed, Masked):
         image = prepared["image"]
         on: dict[str, Tensor] = {name: getattr(self, name) for name in self.on}
         draws = Draws(self.key, len(image), image.dtype)
-        image = _coloured(_moved(image, on, draws), on, draws)
-        if "erase" in on:
-            mask = _somewhere(image, on["erase"] * draws.uniform(ERASE), draws)
-            image = torch.where(mask[:, None], 0.0, image)
-        out = prepared | {"image": image}
+        out = prepared | {"image": erased(coloured(moved(image, on, draws), on, draws), on, draws)}
         if "mixup" in on or "cutmix" in on:
             out |= _mixed(out, self.present.expand(len(image)), on, draws)
-        if "noise" in on:
-            noise = draws.normal(NOISE, math.prod(image.shape[1:])).view(image.shape)
-            out["image"] = out["image"] + on["noise"] * noise
+        out["image"] = noisy(out["image"], on, draws)
         return out
 
 
@@ -211,7 +205,7 @@ def _on(spec: Spec, declared: type[Spec]) -> dict[str, float]:
     return {name: strength for name, strength in every.items() if strength > 0}
 
 
-def _moved(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
+def moved(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
     """Every change of place of images (B, C, H, W)."""
     height, width = image.shape[-2:]
     for name, word, axis in (("flip", FLIP, -1), ("flip_vertical", FLIP_VERTICAL, -2)):
@@ -239,7 +233,7 @@ def _moved(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
     return warps.looked_up(image, where)
 
 
-def _coloured(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
+def coloured(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
     """Every change of the values of images (B, C, H, W)."""
     if "brightness" in on:
         image = colours.brightened(image, draws.within(BRIGHTNESS, on["brightness"]))
@@ -251,13 +245,25 @@ def _coloured(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
     return image
 
 
-def _somewhere(image: Tensor, share: Tensor, draws: Draws) -> Tensor:
-    """Masks (B, H, W) of a rectangle of any form and place; share: (B,) of the image, less if it is slim."""
+def erased(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
+    """Images (B, C, H, W), each with the mean in a rectangle of any form and place, smaller if it is slim."""
+    if "erase" not in on:
+        return image
     height, width = image.shape[-2:]
+    share = on["erase"] * draws.uniform(ERASE)  # of the image
     form = torch.exp(0.5 * math.log(SLIMMEST) * (2 * draws.uniform(ERASE_FORM) - 1))
     tall, wide = height * share.sqrt() * form, width * share.sqrt() / form
     down, right = draws.uniform(ERASE_DOWN), draws.uniform(ERASE_RIGHT)
-    return warps.rectangle(tall, wide, down, right, (height, width))
+    mask = warps.rectangle(tall, wide, down, right, (height, width))
+    return torch.where(mask[:, None], 0.0, image)
+
+
+def noisy(image: Tensor, on: dict[str, Tensor], draws: Draws) -> Tensor:
+    """Images (B, C, H, W) with normal noise on every pixel."""
+    if "noise" not in on:
+        return image
+    noise = draws.normal(NOISE, math.prod(image.shape[1:])).view(image.shape)
+    return image + on["noise"] * noise
 
 
 def _mixed(

@@ -92,6 +92,13 @@ class LinearAutoencoder(UnsupervisedFamily):
     def advice(cls, task: str) -> dict[str, Any]:
         return {"lr": 2e-2, "weight_decay": 0.0, "epochs": 120}
 
+    @classmethod
+    def searched(cls, task: str) -> tuple[str, ...]:
+        return ()  # however it gets there, the solution is the same
+
+    def settles(self) -> dict[str, Any]:
+        return {"epochs": 1} if self.solution == "exact" else {}  # no pass moves the eigenvectors
+
 
 @dataclass(frozen=True)
 class DenoisingAutoencoder(UnsupervisedFamily, Coders):

@@ -86,7 +86,7 @@ class BERT(SequenceFamily):
 
     @classmethod
     def advice(cls, task: str) -> dict[str, Any]:
-        return {"lr": 1e-3, "clip": 1.0}
+        return {"lr": 4e-3 if task == "unsupervised" else 1e-3, "clip": 1.0}
 
 
 class Encoder(nn.Module):

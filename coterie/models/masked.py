@@ -52,7 +52,7 @@ class Masked(Keyed):
 
     def judge(self, x: Tensor, label: Tensor, place: Tensor) -> dict[str, Tensor]:
         """The same with tokens that are hidden by the row's number alone."""
-        return {"masked_loss": self._loss(x, Draws.of_rows(torch.zeros_like(self.key), place, torch.float32))}
+        return {"masked_loss": self._loss(x, judging(self.key, place))}
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, D): the mean state of a text's tokens."""
@@ -65,10 +65,7 @@ class Masked(Keyed):
         return self.layers(steps, mask), mask
 
     def _loss(self, tokens: Tensor, draws: Draws) -> Tensor:
-        length = tokens.shape[1]
-        # one token at least: the one whose number is least
-        drawn = torch.where((tokens > 0) & (tokens != START) & (tokens != END), draws.each(0, length), 2.0)
-        hidden = (drawn < HIDDEN) | ((drawn == drawn.amin(1, keepdim=True)) & (drawn < 1))
+        length, hidden = tokens.shape[1], hidden_of(tokens, draws)
         how = draws.each(1, length)
         other = len(SPECIAL) + (draws.each(2, length) * (self.vocabulary - len(SPECIAL))).long()
         shown = torch.where(how < ASIDE[0], MASK, torch.where(how < ASIDE[1], other, tokens))
@@ -76,3 +73,16 @@ class Masked(Keyed):
         surprise = -self.words(states).log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
         count = hidden.sum(1)
         return torch.where(hidden, surprise, 0.0).sum(1) / count.clamp_min(1)
+
+
+def hidden_of(tokens: Tensor, draws: Draws) -> Tensor:
+    """(B, T) bool: the tokens that are to be told, one at least of each text that has any."""
+    drawn = torch.where(
+        (tokens > 0) & (tokens != START) & (tokens != END), draws.each(0, tokens.shape[1]), 2.0
+    )
+    return (drawn < HIDDEN) | ((drawn == drawn.amin(1, keepdim=True)) & (drawn < 1))
+
+
+def judging(key: Tensor, place: Tensor) -> Draws:
+    """The draws by which texts are judged: by their rows' numbers alone."""
+    return Draws.of_rows(torch.zeros_like(key), place, torch.float32)

@@ -8,7 +8,6 @@ B batch, N rows, D numbers of a row, R reference rows, F features, K numbers of 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -17,10 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from coterie.errors import SpecError
-from coterie.models.augmentation import ERASE, NOISE, AugmentImages, ImageAugmentation
-from coterie.models.augmentation import _coloured as coloured
-from coterie.models.augmentation import _moved as moved
-from coterie.models.augmentation import _somewhere as somewhere
+from coterie.models.augmentation import AugmentImages, ImageAugmentation, coloured, erased, moved, noisy
 from coterie.models.cnn import CNN
 from coterie.models.draws import Draws
 from coterie.models.family import Family, ImageFamily
@@ -45,7 +41,8 @@ class SimCLR(UnsupervisedFamily, ImageAugmentation):
     """Two views of every row, and a loss that draws them together and all others apart.
 
     Views of images are augmentations, so that what these change is not learned and what they leave is: turn
-    on what makes no difference to you (mirrored digits are others, mirrored cats are not). Of other rows one
+    on what makes no difference to you (mirrored digits are others, mirrored cats are not). The last map is
+    averaged over its places, as in the paper: where something stands is not to matter. Of other rows one
     view is the row itself, the other has a share of its numbers replaced by those of other rows. Features
     are what lies before the projection, on which the loss is: the projection forgets too much.
 
@@ -64,8 +61,9 @@ class SimCLR(UnsupervisedFamily, ImageAugmentation):
 
     backbone: str = choice("cnn", ("cnn", "resnet"), help="the family whose layers learn, for images")
     channels: tuple[int, ...] = widths(
-        (32, 64), high=4096, search=options((32, 64), (16, 32, 64), (64, 128)), help="of a cnn's stages"
+        (16, 32, 64), high=4096, search=options((16, 32, 64), (32, 64, 128)), help="of a cnn's stages"
     )
+    end: str = choice("mean", ("mean", "flatten"), help="of a cnn: the last map averaged, or every place")
     depth: str = choice("8", ("8", "20", "32", "18"), help="of a resnet: layers with weights")
     hidden: tuple[int, ...] = widths(
         (128, 128), high=65536, help="units of each layer, for rows that are no images"
@@ -107,7 +105,9 @@ class SimCLR(UnsupervisedFamily, ImageAugmentation):
         """The family whose layers these are, and which can start from them."""
         if not image:
             return MLP(hidden=self.hidden, categories="onehot", impute="mean")
-        return CNN(channels=self.channels) if self.backbone == "cnn" else ResNet(depth=self.depth)
+        if self.backbone == "resnet":
+            return ResNet(depth=self.depth)
+        return CNN(channels=self.channels, end=self.end)
 
     def body(self, row: Row) -> nn.Module:
         return ImageContrast(self, row) if row.image else RowContrast(self, row)
@@ -115,7 +115,7 @@ class SimCLR(UnsupervisedFamily, ImageAugmentation):
     @classmethod
     def advice(cls, task: str) -> dict[str, Any]:
         # many rows in a batch, as the others are what a row is told apart from
-        return {"lr": 3e-3, "batch_size": 256, "epochs": 120, "weight_decay": 1e-4, "patience": 0}
+        return {"lr": 3e-3, "batch_size": 128, "epochs": 120, "weight_decay": 1e-4, "patience": 0}
 
 
 class Contrast(Masked):
@@ -204,14 +204,7 @@ class View(AugmentImages):
     def of(self, image: Tensor, draws: Draws) -> Tensor:
         """(B, C, H, W) → the same."""
         on: dict[str, Tensor] = {name: getattr(self, name) for name in self.on}
-        image = coloured(moved(image, on, draws), on, draws)
-        if "erase" in on:
-            mask = somewhere(image, on["erase"] * draws.uniform(ERASE), draws)
-            image = torch.where(mask[:, None], 0.0, image)
-        if "noise" in on:
-            noise = draws.normal(NOISE, math.prod(image.shape[1:])).view(image.shape)
-            image = image + on["noise"] * noise
-        return image
+        return noisy(erased(coloured(moved(image, on, draws), on, draws), on, draws), on, draws)
 
 
 class RowContrast(Contrast):

@@ -121,7 +121,8 @@ def test_layers_have_the_names_of_the_supervised_family(backbone: str) -> None:
 
 
 def test_features_are_those_of_the_backbone_and_few_rows_are_kept_of_large_images() -> None:
-    assert body(IMAGE).encode(numbers(IMAGE)).shape == (9, 4 * 8 * 8)
+    assert body(IMAGE).encode(numbers(IMAGE)).shape == (9, 4)
+    assert body(IMAGE, end="flatten").encode(numbers(IMAGE)).shape == (9, 4 * 8 * 8)
     assert body(TABLE).encode(numbers(TABLE)).shape == (9, 6)
     with torch.device("meta"):
         large = SimCLR(backbone="resnet").body(Row(3 * 224 * 224, (3, 224, 224)))
