@@ -26,6 +26,7 @@ from coterie.errors import DataError
 LOOKED_AT = 2000  # cells by which a column is judged
 AT_ONCE = 1 << 22  # numbers of images that are copied at once
 NUMBER_OF_ENTRIES = 10_000  # of a vocabulary, at most, unless said otherwise
+FEWEST_PIECES, TEXT_A_PIECE = 512, 150  # entries of a text to be gone on from: one for so many characters
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,18 @@ def text_columns(columns: Sequence[pl.Series], reading: Reading) -> list[Column]
     return [first, *others]
 
 
-def text_target(target: Target, seen: pl.Series, reading: Reading) -> Target:
-    """The target with a tokenizer fitted on its development cells: a text that is to be written."""
-    (column,) = text_columns([seen], replace(reading, given=reading.given_target))
+def text_target(target: Target, seen: pl.Series, reading: Reading, alone: bool = False) -> Target:
+    """The target with a tokenizer fitted on its development cells: a text that is to be written.
+
+    alone: whether nothing is read beside it. It is then gone on from, with its capitals, blanks and line
+    ends as they are: words are cut into pieces, as many kinds of them as there is text to learn them from.
+    """
+    reading = replace(reading, given=reading.given_target)
+    texts = joined([seen])
+    if alone and not reading.given and reading.tokenizer == "auto" and choose(texts)[0] == "words":
+        enough = min(NUMBER_OF_ENTRIES, max(FEWEST_PIECES, sum(map(len, texts)) // TEXT_A_PIECE))
+        reading = replace(reading, tokenizer="bpe", vocabulary=reading.vocabulary or enough)
+    (column,) = text_columns([seen], reading)
     return replace(target, coding=column.coding, shape=column.shape)
 
 

@@ -101,7 +101,7 @@ def find_layout(text: Text, expected: str = ",") -> Layout:
     assert blank is not None
     skip = len(sample[: blank.end()].splitlines())
     sample = sample[blank.end() :]
-    choices = {s: rows for s in SEPARATORS if (rows := _parsed(sample, s)) and len(rows[0]) > 1}
+    choices = {s: rows for s in SEPARATORS if (rows := parsed(sample, s)) and len(rows[0]) > 1}
     if declared and declared[1] in SEPARATORS:
         separator = declared[1]
     elif choices:
@@ -113,7 +113,7 @@ def find_layout(text: Text, expected: str = ",") -> Layout:
         )
     else:
         separator = _of_one_column(sample)
-    rows = choices.get(separator) or _parsed(sample, separator)
+    rows = choices.get(separator) or parsed(sample, separator)
     first = rows[0] if rows else [""]
     notes = []
     if separator != expected and len(first) > 1:
@@ -149,7 +149,7 @@ def _sample(text: Text) -> str:
         size *= 2
 
 
-def _parsed(sample: str, separator: str) -> list[list[str]]:
+def parsed(sample: str, separator: str) -> list[list[str]]:
     """The first rows of the sample that are not blank, as far as they can be read this way."""
     rows: list[list[str]] = []
     with contextlib.suppress(csv.Error):  # reading the whole text will tell
@@ -163,7 +163,7 @@ def _parsed(sample: str, separator: str) -> list[list[str]]:
 
 def _of_one_column(sample: str) -> str:
     """No separator stands in the first row. Commas further down are decimal ones, or too many fields."""
-    cells = [row[0] for row in _parsed(sample, ";") if len(row) == 1][1:]
+    cells = [row[0] for row in parsed(sample, ";") if len(row) == 1][1:]
     commas = [cell for cell in cells if "," in cell]
     return ";" if commas and all(NUMBER.fullmatch(cell) for cell in commas) else ","
 

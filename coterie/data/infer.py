@@ -73,7 +73,8 @@ def infer_schema(
     columns = _one_image(_texts(columns, table, rows, kinds, reading, roles.target.task))
     if roles.target.task == "text":
         seen = table.frame[roles.target.names[0]].gather(rows)
-        return Schema.of(columns, text_target(roles.target, seen, reading))
+        alone = not any(column.role == "feature" for column in columns)
+        return Schema.of(columns, text_target(roles.target, seen, reading, alone))
     if not any(column.role == "feature" for column in columns):
         columns = [_rescued(column, table, rows) for column in columns]
     if not any(column.role == "feature" for column in columns):

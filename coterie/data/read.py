@@ -21,12 +21,12 @@ __all__ = ["Table", "read"]
 def read(data: Any) -> Table:
     """The table in `data`.
 
-    data: a path to delimited text, Parquet, JSON Lines or a workbook, each also packed (.gz, .bz2, .xz); to
-    a folder of images or texts, or of MNIST's or CIFAR's files; to NumPy's .npy or .npz, or an IDX file; the
-    name of a bundled set ("digits", …) or of an environment ("CartPole-v1"); a frame of polars, pandas or any
-    library that narwhals knows; a dict of columns; a list of dicts; an array X (N, F), of sequences (N, T, F)
-    or of images (N, H, W), (N, C, H, W) or (N, H, W, C); or a pair (X, y). A file wins over a bundled set
-    of its name. Raises DataError, which says what is wrong and what to do.
+    data: a path to delimited text, Parquet, JSON Lines or a workbook, each also packed (.gz, .bz2, .xz); to a
+    plain text (.txt); to a folder of images or texts, or of MNIST's or CIFAR's files; to NumPy's .npy or
+    .npz, or an IDX file; the name of a bundled set ("digits", …) or of an environment ("CartPole-v1"); a
+    frame of polars, pandas or any library that narwhals knows; a dict of columns; a list of dicts; an array X
+    (N, F), of sequences (N, T, F) or of images (N, H, W), (N, C, H, W) or (N, H, W, C); or a pair (X, y). A
+    file wins over a bundled set of its name. Raises DataError, which says what is wrong and what to do.
 
     >>> read({"age": [41, 37], "disease": ["no", "yes"]}).frame.shape
     (2, 2)

@@ -20,13 +20,15 @@ from typing import Any
 import polars as pl
 
 from coterie.data.delimited import read_delimited
+from coterie.data.passages import COLUMN, is_prose, read_passages
+from coterie.data.passages import ENDINGS as PROSE
 from coterie.data.records import read_json
 from coterie.data.table import Table, tidy_names
-from coterie.data.text import Raw, all_bytes, first_bytes, text_of
+from coterie.data.text import Raw, Text, all_bytes, first_bytes, text_of
 from coterie.data.workbooks import read_workbook
 from coterie.errors import DataError
 
-TEXT = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data", "")
+TEXT = (".csv", ".tsv", ".tab", ".psv", *PROSE, ".dat", ".data", "")
 JSON = (".jsonl", ".ndjson", ".json")
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 FORMATS = (*TEXT[:-1], ".parquet", ".pq", *JSON, *WORKBOOKS)
@@ -73,10 +75,13 @@ def read_file(source: str | Path) -> Table:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         raw = _unpacked(path, packing, str(source))
         _check_contents(first_bytes(raw, 16), ending, str(source))
-        frame, notes = _parse(raw, ending, str(source))
+        text = text_of(raw, str(source)) if ending in TEXT else None
+        prose = text if ending in PROSE and text is not None and is_prose(text) else None
+        frame, notes = read_passages(prose, str(source)) if prose else _parse(raw, text, ending, str(source))
     except OSError as error:
         raise DataError("A file must be readable.", given=f"{source} ({error.strerror or error})") from None
-    return Table(frame, table_name(path), str(source), sha256, tuple(notes), path=str(path.resolve()))
+    target = (COLUMN,) if prose else ()  # what there is to learn of it: to go on writing
+    return Table(frame, table_name(path), str(source), sha256, tuple(notes), target, str(path.resolve()))
 
 
 def table_name(path: Path) -> str:
@@ -163,10 +168,9 @@ def _check_contents(beginning: bytes, ending: str, source: str) -> None:
         )
 
 
-def _parse(raw: Raw, ending: str, source: str) -> tuple[pl.DataFrame, list[str]]:
-    if ending in TEXT:
-        expected = "\t" if ending in (".tsv", ".tab") else ","
-        return read_delimited(text_of(raw, source), source, expected)
+def _parse(raw: Raw, text: Text | None, ending: str, source: str) -> tuple[pl.DataFrame, list[str]]:
+    if text is not None:
+        return read_delimited(text, source, "\t" if ending in (".tsv", ".tab") else ",")
     if ending in JSON:
         return read_json(text_of(raw, source), source)
     if ending in WORKBOOKS:

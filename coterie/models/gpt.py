@@ -125,12 +125,14 @@ class Decoder(nn.Module):
         return decode(self._advance, begun, longest or self.longest, **how)
 
     def _advance(self, tokens: Tensor, memory: Any) -> tuple[Tensor, Any]:
-        """`step` for texts longer than the context: memory is all tokens so far, and what was kept."""
+        """`step` for texts longer than those it has learned from, whose places alone have a meaning: memory
+        is all tokens so far, and what was kept."""
+        reach = min(self.context, max(1, self.longest - 1))
         whole = tokens if memory is None else torch.cat([memory[0], tokens], dim=1)
         kept = None if memory is None else memory[1]
-        if kept is not None and kept[0][0].shape[2] + tokens.shape[1] <= self.context:
+        if kept is not None and kept[0][0].shape[2] + tokens.shape[1] <= reach:
             logits, kept = self.step(tokens, kept)
         else:
-            half = whole[:, -max(1, self.context // 2) :] if whole.shape[1] > self.context else whole
+            half = whole[:, (-reach // 2) :] if whole.shape[1] > reach else whole
             logits, kept = self.step(half, None)
         return logits, (whole, kept)

@@ -57,11 +57,16 @@ def samples(model: Model, seed: int) -> list[str]:
     for draw in range(SAMPLED):
         said = model.write(longest=0, temperature=1.0, seed=seed + draw)[0]
         (ids,) = tokenizer.encode([said], room + 2)
-        found.append(said if len(ids) < room + 2 else tokenizer.decode(ids) + "…")
+        found.append(_plain(said if len(ids) < room + 2 else tokenizer.decode(ids) + "…"))
         room -= len(ids) - 2
         if room <= 0:
             break
     return found
+
+
+def _plain(said: str) -> str:
+    """A text without the bytes that no page may hold, which a network that has learned little may write."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in said)
 
 
 def _words(said: str, tokenizer: Tokenizer) -> list[str]:

@@ -137,6 +137,19 @@ def test_beyond_its_context_each_word_follows_the_last_ones() -> None:
     assert len(said.unique()) > 3
 
 
+def test_places_that_no_text_had_are_not_used_in_writing() -> None:
+    """There is room for them, but nothing was learned of them."""
+    family = dataclasses.replace(TINY, context=40)
+    network, start = made(family, 8), texts(3, 1)
+    body = network.body
+    assert isinstance(body, Decoder)
+    with torch.no_grad():
+        said = network.write(inputs(start), longest=30, ends=False)
+        body.positions.learned[7:] = torch.nan
+        assert torch.equal(network.write(inputs(start), longest=30, ends=False), said)
+    assert said.shape == (3, 30)
+
+
 def test_a_start_longer_than_the_context_is_gone_on_from() -> None:
     network = made()
     start = texts(2, LONGEST + 5)
