@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coterie.report.numbers import count, listed, significant
-from coterie.study.events import Phase, Planned, StudyEvent
+from coterie.study.events import Phase, Planned, RoundStart, StudyEvent
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, MemberId, StepEnd
 
 LONG = 60.0  # seconds from which a start deserves a word of warning
@@ -17,6 +17,7 @@ SMOOTH = 50  # steps over which the pace is smoothed
 MEASURED = 5  # steps before their pace is believed
 PHASES = {
     "reading": "reading the data",
+    "rates": "trying learning rates",
     "training": "training",
     "refitting": "training the winner on all training rows",
     "baselines": "fitting simple baselines for comparison",
@@ -32,6 +33,7 @@ class Progress:
     plan: Planned | None = None
     phase: str = "reading"
     detail: str = ""
+    round: RoundStart | None = None
     cohort: int | None = None
     epoch: int = 0
     alive: int = 0
@@ -45,6 +47,9 @@ class Progress:
     _pace: float = 0.0  # seconds a step, with what falls between steps; recent ones weigh most
     _spent: float = 0.0  # on cohorts that have ended, and …
     _served: int = 0  # … how many members those had
+    _round_served: int = 0  # of these, in this round
+    _rounds_since: float = 0.0  # when the first round of this run began
+    _rounds_before: float = 0.0  # and what share of all steps had been taken by then
     _best: dict[MemberId, float] = field(default_factory=dict)
 
     def take(self, event: StudyEvent, now: float) -> None:
@@ -54,12 +59,16 @@ class Progress:
                 self.plan = event
             case Phase():
                 self.phase, self.detail = event.name, event.detail
+            case RoundStart():
+                self._close(now)
+                if self.round is None:
+                    self._rounds_since, self._rounds_before = now, event.before
+                self.round, self._round_served = event, 0
             case CohortStart():
+                self._close(now)
                 self.cohort, self.epoch = event.cohort, 0
                 self.alive = self._size = event.members
-                if (
-                    self.plan and self.cohort == self.plan.cohorts - 1
-                ):  # all others are done, maybe in an earlier run
+                if self.plan and self._last_of_all(self.plan):  # the others are done, maybe in an earlier run
                     self.retired = self.plan.members - event.members
                 self._steps, self._done, self._start, self._last = event.steps, 0, now, now
                 self._pace = 0.0
@@ -75,11 +84,25 @@ class Progress:
                 self.epoch = event.epoch
                 self.retired += len(event.retired)
                 self.diverged += sum(one.status == "diverged" for one in event.retired)
-                self.alive = max(0, len(event.members) - len(event.retired))
+                if event.members:
+                    self.alive = max(0, len(event.members) - len(event.retired))
+                else:  # who was asked to leave between two epochs
+                    self.alive, self._size = (n - len(event.retired) for n in (self.alive, self._size))
             case CohortEnd():
-                self._spent += now - self._start
-                self._served += self._size
-                self.alive = self._size = 0
+                self._close(now)
+
+    def _last_of_all(self, plan: Planned) -> bool:
+        """Whether no cohort comes behind this one."""
+        last_round = self.round is None or self.round.number + 1 == self.round.rounds
+        return last_round and (self.cohort or 0) + 1 >= plan.cohorts
+
+    def _close(self, now: float) -> None:
+        """The cohort has ended, or waits for the others of its round."""
+        if self._size:
+            self._spent += now - self._start
+            self._served += self._size
+            self._round_served += self._size
+        self.alive = self._size = 0
 
     def _score(self, event: EpochEnd) -> None:
         for member, value in zip(event.members, event.validation, strict=True):
@@ -102,7 +125,7 @@ class Progress:
     @property
     def waiting(self) -> int:
         """Members whose cohort has not begun. (After a resume those of finished cohorts are not known.)"""
-        if self.plan is None or self.phase != "training" or (self.cohort or 0) + 1 >= self.plan.cohorts:
+        if self.plan is None or self.phase != "training" or self._last_of_all(self.plan):
             return 0
         return max(0, self.plan.members - self.alive - self.retired)
 
@@ -133,12 +156,24 @@ class Progress:
             return None
         if self._done < MEASURED and not self._served:
             return self.plan.estimate_seconds or None
+        if self.round is not None:
+            return self._left_of_rounds(now, self.plan, self.round)
         current = max(0, self._steps - self._done) * self._pace if self._size else 0.0
         if self._served:
             each = self._spent / self._served
         else:
             each = (now - self._start + current) / self._size
         return current + each * self.waiting
+
+    def _left_of_rounds(self, now: float, plan: Planned, at: RoundStart) -> float | None:
+        """By the share of all planned steps that were taken in the time since."""
+        members = plan.members * at.candidates / plan.candidates
+        mine = self._steps * (at.end - at.start) / (1 - at.start)  # of this cohort's steps, in this round
+        here = self._round_served + self._size * min(1.0, self._done / max(1.0, mine))
+        taken = at.before + at.part * min(1.0, here / members)
+        if taken <= self._rounds_before:
+            return None
+        return (now - self._rounds_since) * (1 - taken) / (taken - self._rounds_before)
 
     # ---- words -----------------------------------------------------------------------------------------
 
@@ -160,7 +195,11 @@ class Progress:
     def now(self) -> str:
         """The phase, in words."""
         words = PHASES.get(self.phase, self.phase)
-        return f"{words}: {self.detail}" if self.detail and self.phase in ("baselines", "reading") else words
+        return (
+            f"{words}: {self.detail}"
+            if self.detail and self.phase in ("rates", "baselines", "reading")
+            else words
+        )
 
     def place(self) -> str:
         """Which cohort and epoch."""
@@ -168,7 +207,8 @@ class Progress:
             return "getting ready"
         if self.plan is None or self.phase == "refitting":
             return f"epoch {self.epoch}"
-        return f"cohort {self.cohort + 1} of {self.plan.cohorts}, epoch {self.epoch}"
+        turn = f"round {self.round.number + 1} of {self.round.rounds}, " if self.round else ""
+        return f"{turn}cohort {self.cohort + 1} of {self.plan.cohorts}, epoch {self.epoch}"
 
     def members(self) -> str:
         """Alive, retired, waiting, diverged."""

@@ -22,8 +22,25 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class RoundStart:
+    """A round of a search begins, in which some candidates learn on; see `halving.py`.
+
+    start, end: shares of their epochs; before, part: shares of all planned steps that earlier rounds have
+    taken, and that this one takes.
+    """
+
+    number: int
+    rounds: int
+    candidates: int
+    start: float
+    end: float
+    before: float
+    part: float
+
+
+@dataclass(frozen=True)
 class Phase:
-    """A part of the work begins: "training", "refitting", "baselines", "assessing" or "report"."""
+    """A part of the work begins: "rates", "training", "refitting", "baselines", "assessing" or "report"."""
 
     name: str
     detail: str = ""
@@ -48,4 +65,4 @@ class Stopped(Exception):
     """Raised out of a study's events after `stop()`, when all is saved."""
 
 
-StudyEvent = Event | Planned | Phase | Saved | Finished
+StudyEvent = Event | Planned | RoundStart | Phase | Saved | Finished

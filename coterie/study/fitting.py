@@ -1,28 +1,34 @@
 """Training the planned cohorts, one after the other, so that a kill at any moment costs no more than seconds.
 
 `checkpoint/cohort-N.safetensors` holds what a finished cohort left: best weights and records.
-`checkpoint/now.safetensors` is the cohort in training as it stands between two steps. Each notes how long
-the event log was, so that a resume forgets what was logged later and repeats it to the same numbers.
+`checkpoint/now.safetensors` is the cohort in training as it stands between two steps, and
+`checkpoint/waiting-N.safetensors` one that waits for the others of its round. Each notes how long the event
+log was, so that a resume forgets what was logged later and repeats it to the same numbers.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from coterie.metrics.catalogue import Metric
-from coterie.study.events import Saved, Stopped, StudyEvent
+from coterie.metrics.unsupervised import row_means
+from coterie.study.events import RoundStart, Saved, Stopped, StudyEvent
 from coterie.study.folder import CHECKPOINT, EVENTS, Folder, spoilt
+from coterie.study.growth import Growth
+from coterie.study.halving import END, Round, behind, kept, shares
 from coterie.training.arena import Arena
-from coterie.training.cohort import Cohort, Record
-from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, Retire, StepEnd
+from coterie.training.cohort import Cohort, Record, member_id
+from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, MemberId, Retire, StepEnd
 from coterie.training.loop import steps_left, train
 from coterie.training.plan import CohortPlan
+from coterie.training.ranks import ranks
+from coterie.training.spread import Spread
 
 NOW = f"{CHECKPOINT}/now.safetensors"
 SAVE_EVERY = 5.0  # seconds; how often does not change any number
@@ -59,59 +65,108 @@ class Trained:
 
 
 def fit_cohorts(
-    folder: Folder, plans: Sequence[CohortPlan], arena: Arena, metric: Metric, clock: Clock
+    folder: Folder,
+    plans: Sequence[CohortPlan],
+    arena: Arena,
+    metric: Metric,
+    clock: Clock,
+    rounds: Sequence[Round] = (END,),
 ) -> Iterator[StudyEvent]:
     """Trains what is not finished yet. Raises `Stopped`, with all saved, once `clock.stop` is set.
 
+    rounds: at the end of each all cohorts wait, and candidates that are behind the others leave.
     When the clock runs out, living members are retired where they stand; cohorts not begun are left out.
     """
-    length = _resume_point(folder, plans, clock)
+    length = _resume_point(folder, clock)
     folder.cut_events(length)
-    for plan in plans:
-        if (folder / _name(plan)).is_file():
-            continue
-        if clock.over and plan.index > 0:
-            return
-        yield from _fit_one(folder, plan, arena, metric, clock, length)
-        length = _length(folder)
+    candidates = len({m.candidate.index for plan in plans for m in plan.members})
+    parts, leaving = shares(rounds, candidates), set[int]()
+    for number, one in enumerate(rounds):
+        if len(rounds) > 1:
+            start = rounds[number - 1].until if number else 0.0
+            share = (sum(parts[:number]) / sum(parts), parts[number] / sum(parts))
+            yield RoundStart(number, len(rounds), candidates - len(leaving), start, one.until, *share)
+        for plan in plans:
+            if (folder / _name(plan)).is_file() or _round_of(folder, plan) == number:
+                continue
+            if clock.over and plan.index > 0 and not _begun(folder, plan):
+                continue
+            asked = Retire(_members(plan, leaving), "pruned")
+            until = one.epoch(plan) if number + 1 < len(rounds) else None
+            yield from _fit_one(folder, plan, arena, metric, clock, length, number, until, asked)
+            length = _length(folder)
+        scores = {m: score for plan in plans for m, score in _scores(folder, plan).items()}
+        leaving = behind(scores, kept(one, candidates), metric.maximise)
 
 
 def _fit_one(
-    folder: Folder, plan: CohortPlan, arena: Arena, metric: Metric, clock: Clock, length: int
+    folder: Folder,
+    plan: CohortPlan,
+    arena: Arena,
+    metric: Metric,
+    clock: Clock,
+    length: int,
+    number: int,
+    until: int | None,
+    asked: Retire,
 ) -> Iterator[StudyEvent]:
-    cohort, begun = Cohort(plan, arena), False
-    if (folder / NOW).is_file():
-        tensors, facts = folder.read_tensors(NOW)
-        if facts["cohort"] == plan.index:
+    """One cohort's part of a round: to its end, or until an epoch is over; asked: who leaves first."""
+    cohort, events = _cohort_of(plan, arena, metric)
+    begun, traced = False, False
+    heard: tuple[type, ...] = (EpochEnd,)  # events at which the cohort is whole, and listens
+    if isinstance(cohort, Cohort):
+        traced = cohort.flat.numel() <= TRACED and steps_left(cohort) <= LONGEST_TRACE
+        heard = (StepEnd, EpochEnd)
+    for name in (NOW, _waiting(plan)):
+        if begun or not (folder / name).is_file():
+            continue
+        tensors, facts = folder.read_tensors(name)
+        earlier = name == NOW and facts["round"] < number  # it waits by now, as it stood after that
+        if facts["cohort"] == plan.index and not earlier:
             try:
                 cohort.restore(tensors, facts["state"])
                 begun = True
             except (KeyError, TypeError, ValueError) as error:
-                raise spoilt(folder / NOW, f"not this cohort's: {error}") from error
+                raise spoilt(folder / name, f"not this cohort's: {error}") from error
     saved = time.monotonic()
-    events = train(cohort, metric.function, metric.maximise, metric.view)
     event: Event | None = next(events)
-    command: Retire | None = None
-    traced = cohort.flat.numel() <= TRACED and steps_left(cohort) <= LONGEST_TRACE
+    growth = Growth(plan, arena)
     while event is not None:
         line = _line(event)
         if line is None and traced and not (isinstance(event, CohortStart) and begun):
             line = _weights(cohort)
         if line is not None:
             length = folder.append(line)
+        for line in growth.lines(cohort, event):
+            length = folder.append(line)
         if isinstance(event, CohortEnd):
             break
-        command = None
-        if isinstance(event, (StepEnd, EpochEnd)):
+        command = asked if isinstance(event, CohortStart) else None
+        if isinstance(event, heard):
             if clock.over and cohort.alive:
                 command = Retire()
             if clock.stop or time.monotonic() - saved > SAVE_EVERY:
-                _save(folder, cohort, length, clock)
+                _save(folder, NOW, cohort, length, clock, number)
                 saved = time.monotonic()
                 yield Saved(NOW)
         yield event
+        if isinstance(event, StepEnd) and StepEnd not in heard:
+            event = next(events)
+            continue
+        if (
+            until is not None
+            and cohort.epoch >= until
+            and not cohort.step
+            and cohort.alive
+            and not clock.over
+        ):
+            _save(folder, _waiting(plan), cohort, length, clock, number)
+            (folder / NOW).unlink(missing_ok=True)
+            if clock.stop:
+                raise Stopped
+            return
         if clock.stop:
-            _save(folder, cohort, length, clock)
+            _save(folder, NOW, cohort, length, clock, number)
             raise Stopped
         event = events.send(command)
     records = [asdict(record) for record in cohort.records]
@@ -123,7 +178,8 @@ def _fit_one(
     }
     best = {"best": cohort.best, **{f"buffer.{n}": b for n, b in cohort.best_buffers.items()}}
     folder.write_tensors(_name(plan), best, facts)
-    (folder / NOW).unlink(missing_ok=True)
+    for name in (NOW, _waiting(plan)):
+        (folder / name).unlink(missing_ok=True)
     yield CohortEnd(plan.index)
 
 
@@ -140,14 +196,16 @@ def read_trained(folder: Folder, plans: Sequence[CohortPlan]) -> list[Trained]:
 
 
 def curves_of(folder: Folder) -> list[dict[str, Any]]:
-    """Every member's learning curve, from the event log: candidate, fold, seed, epoch, train, validation."""
+    """Every member's learning curve, from the event log: candidate, fold, seed, epoch, train, validation;
+    beside: of what else was found every epoch, such a list by name."""
     curves: dict[tuple[int, ...], dict[str, Any]] = {}
     for event in folder.events():
         if event["event"] != "epoch":
             continue
         if not {"cohort", "epoch", "members", "train", "validation"} <= set(event):
             raise spoilt(folder / EVENTS, "an epoch without its members")
-        for member, loss, value in zip(event["members"], event["train"], event["validation"], strict=True):
+        told = zip(event["members"], event["train"], event["validation"], strict=True)
+        for place, (member, loss, value) in enumerate(told):
             candidate, fold, seed = member
             start = {
                 "candidate": candidate,
@@ -156,29 +214,36 @@ def curves_of(folder: Folder) -> list[dict[str, Any]]:
                 "epoch": [],
                 "train": [],
                 "validation": [],
+                "beside": {},
             }
             curve = curves.setdefault((event["cohort"], *member), start)
             curve["epoch"].append(event["epoch"])
             curve["train"].append(loss)
             curve["validation"].append(value)
+            more, before = event.get("beside", {}), len(curve["epoch"]) - 1
+            for name in {**curve["beside"], **more}:
+                value = more[name][place] if name in more else None
+                curve["beside"].setdefault(name, [None] * before).append(value)
     return list(curves.values())
 
 
-def _save(folder: Folder, cohort: Cohort, length: int, clock: Clock) -> None:
+def _save(folder: Folder, name: str, cohort: Cohort | Spread, length: int, clock: Clock, number: int) -> None:
     facts = {
         "cohort": cohort.plan.index,
+        "round": number,
         "events": length,
         "seconds": clock.seconds,
         "state": cohort.facts(),
     }
-    folder.write_tensors(NOW, cohort.tensors(), facts)
+    folder.write_tensors(name, cohort.tensors(), facts)
 
 
-def _resume_point(folder: Folder, plans: Sequence[CohortPlan], clock: Clock) -> int:
-    """How much of the log is backed by a checkpoint; sets the time spent so far."""
+def _resume_point(folder: Folder, clock: Clock) -> int:
+    """How much of the log is backed by a checkpoint, of these plans or earlier ones; sets the time spent."""
     length, seconds = 0, 0.0
-    for name in [*(_name(plan) for plan in plans), NOW]:
-        if (folder / name).is_file():
+    for path in sorted((folder / CHECKPOINT).glob("*.safetensors")):
+        name = f"{CHECKPOINT}/{path.name}"
+        if path.is_file():
             _, facts = folder.read_tensors(name)
             if not isinstance(facts, dict) or not {"events", "seconds"} <= set(facts):
                 raise spoilt(folder / name, "no checkpoint")
@@ -192,11 +257,55 @@ def _length(folder: Folder) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
+def _cohort_of(
+    plan: CohortPlan, arena: Arena, metric: Metric
+) -> tuple[Cohort | Spread, Generator[Event, Retire | None, None]]:
+    """The cohort, and its events once it stands where it is to begin: here, or spread over processes."""
+    together = ranks()
+    if together is not None:
+        spread = Spread(plan, arena, metric.name, together)
+        return spread, spread.train()
+    cohort = Cohort(plan, arena)
+    beside = row_means if arena.dataset.task == "unsupervised" else None
+    return cohort, train(cohort, metric.function, metric.maximise, metric.view, beside)
+
+
 def _name(plan: CohortPlan) -> str:
     return f"{CHECKPOINT}/cohort-{plan.index}.safetensors"
 
 
-def _weights(cohort: Cohort) -> dict[str, Any]:
+def _waiting(plan: CohortPlan) -> str:
+    return f"{CHECKPOINT}/waiting-{plan.index}.safetensors"
+
+
+def _round_of(folder: Folder, plan: CohortPlan) -> int:
+    """The round whose end a cohort waits at; −1 if it does not."""
+    name = _waiting(plan)
+    return int(folder.read_tensors(name)[1]["round"]) if (folder / name).is_file() else -1
+
+
+def _begun(folder: Folder, plan: CohortPlan) -> bool:
+    """Whether anything of a cohort is to be gone on with."""
+    if (folder / _waiting(plan)).is_file():
+        return True
+    return (folder / NOW).is_file() and folder.read_tensors(NOW)[1]["cohort"] == plan.index
+
+
+def _scores(folder: Folder, plan: CohortPlan) -> dict[MemberId, float | None]:
+    """The best score so far of every member of a cohort that waits or is finished; {} of one not begun."""
+    for name in (_name(plan), _waiting(plan)):
+        if (folder / name).is_file():
+            facts = folder.read_tensors(name)[1]
+            records = facts["records"] if "records" in facts else facts["state"]["records"]
+            return {member_id(m): r["score"] for m, r in zip(plan.members, records, strict=True)}
+    return {}
+
+
+def _members(plan: CohortPlan, candidates: set[int]) -> tuple[MemberId, ...]:
+    return tuple(member_id(m) for m in plan.members if m.candidate.index in candidates)
+
+
+def _weights(cohort: Cohort | Spread) -> dict[str, Any]:
     """The log's line for a step of a small cohort: every weight as it is now."""
     return {"event": "weights", "members": list(cohort.ids), "weights": cohort.flat.tolist()}
 
@@ -217,6 +326,7 @@ def _line(event: Event) -> dict[str, Any] | None:
         facts = asdict(event)
         facts["train"] = [_json(v) for v in event.train]
         facts["validation"] = [_json(v) for v in event.validation]
+        facts["beside"] = {name: [_json(v) for v in each] for name, each in event.beside.items()}
         for retired in facts["retired"]:
             retired["score"] = _json(retired["score"])
         return {"event": "epoch", **facts}

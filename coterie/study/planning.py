@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from coterie.errors import SpecError
-from coterie.metrics.catalogue import Metric, default_metric, metric_named
+from coterie.metrics.catalogue import Metric, default_metric, metric_named, told
 from coterie.models.catalogue import family_named
 from coterie.models.shape import Shape
 from coterie.study.events import Planned
+from coterie.study.halving import Round, shares
 from coterie.study.problem import Problem
 from coterie.study.question import Question
 from coterie.study.search import number_of_candidates, propose, usual
@@ -29,23 +30,23 @@ def metric_of(question: Question, problem: Problem) -> Metric:
     if not question.metric:
         return default_metric(task, measures_of(question, problem))
     metric = metric_named(question.metric, task)
-    lacking = [own for own in measures_of(question, problem) if metric.name not in own]
-    if lacking:
+    measures = measures_of(question, problem)
+    if any(metric.name not in own for own in measures.values()):
         raise SpecError(
             "The metric must be one that every family has.",
-            given=f"'{metric.name}', and a family with {', '.join(lacking[0])}",
-            fix="Choose one of these, or other families.",
+            given=f"'{metric.name}', where {told(measures)}",
+            fix="Choose another metric, or other families.",
         )
     return metric
 
 
-def measures_of(question: Question, problem: Problem) -> list[tuple[str, ...]]:
-    """What each of the families can be judged by, where they learn without labels; else []."""
+def measures_of(question: Question, problem: Problem) -> dict[str, tuple[str, ...]]:
+    """What each of the families can be judged by, where they learn without labels; else {}."""
     task = problem.roles.target.task
     if task != "unsupervised":
-        return []
-    families = [family_named(name) for name in question.models or usual(Shape.of(problem.schema), task)]
-    return [getattr(family, "measures", ()) for family in families]
+        return {}
+    names = question.models or usual(Shape.of(problem.schema), task)
+    return {name: getattr(family_named(name), "measures", ()) for name in names}
 
 
 def device_of(name: str) -> torch.device:
@@ -70,7 +71,9 @@ def candidates_of(
 ) -> tuple[Candidate, ...]:
     """held: hyperparameters that stay as an earlier model has them, unless the question fixes them."""
     shape = Shape.of(problem.schema)
-    count = number_of_candidates(shape) if question.candidates is None else question.candidates
+    count = question.candidates
+    if count is None:
+        count = number_of_candidates(shape, question.models)
     candidates = propose(
         question.models,
         shape=shape,
@@ -123,6 +126,7 @@ def planned(
     costs: dict[int, Cost],
     problem: Problem,
     metric: Metric,
+    rounds: Sequence[Round],
 ) -> Planned:
     work = 0.0
     for plan in plans:
@@ -142,5 +146,5 @@ def planned(
         parameters=max(cost.parameters for cost in costs.values()),
         metric=metric.label,
         maximise=metric.maximise,
-        estimate_seconds=work,
+        estimate_seconds=work * sum(shares(rounds, len(candidates))),
     )

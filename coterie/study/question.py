@@ -10,6 +10,7 @@ from coterie.spec import show
 
 Values = dict[str, Any]
 CHOICES = {
+    "search": ("full", "halving"),
     "fit_image": ("resize", "crop", "pad"),
     "tokenizer": ("auto", "bytes", "characters", "words", "bpe"),
 }
@@ -27,6 +28,7 @@ class Question:
     seeds: int = 1
     seed: int = 0
     candidates: int | None = None
+    search: str = "full"
     models: tuple[str, ...] = ()
     metric: str | None = None
     fix: Values = field(default_factory=dict)

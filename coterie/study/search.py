@@ -22,6 +22,8 @@ from coterie.models.shape import Shape
 from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe
 
+AUTO = "auto"  # of a learning rate that a range test finds
+LONGEST = 1000  # epochs, of a family whose training is counted in steps
 # the families that are tried where none is named, by what the data hold
 DEFAULT = {
     "image": ("cnn", "resnet"),
@@ -45,13 +47,17 @@ def propose(
     """The candidates of a study, the families in turn; each family's first is its defaults.
 
     shape: what the data hold. rows: training rows of a fold, on which the default batch size and epochs
-    depend. fix: values that every family which has the name takes; grid: all combinations instead of draws.
+    depend. fix: values that every family which has the name takes, or lr="auto", which is neither drawn nor
+    known yet; grid: all combinations instead of draws.
     """
     families = [family_named(name) for name in (models or usual(shape, task))]
     _known_names(families, [*fix, *grid])
     made: list[list[tuple[Family, Recipe]]] = []
     for family in families:
-        settings = {**advice(rows), **family.advice(task), **_own(family, fix)}
+        settings = {**advice(rows), **family.advice(task), **_own(family, without_auto(fix))}
+        if family.lasts and "epochs" not in fix:
+            batch = _value(family, "batch_size", settings)
+            settings["epochs"] = min(LONGEST, -(-family.lasts // -(-rows // batch)))
         if grid:
             names = [name for name in grid if name in _fields(family)]
             combinations = itertools.product(*(grid[name] for name in names))
@@ -59,11 +65,21 @@ def propose(
         else:
             share = len(range(families.index(family), count, len(families)))
             choices = _draws(family, task, settings, {*fix}, share, seed)
-        made.append([_make(family, task, choice) for choice in choices])
+        made.append([_make(family, task, choice, {*fix, *grid}) for choice in choices])
     turns = itertools.zip_longest(*made)
     pairs = [pair for turn in turns for pair in turn if pair is not None]
     unique = list(dict.fromkeys(pairs))
     return tuple(Candidate(i, family, recipe) for i, (family, recipe) in enumerate(unique))
+
+
+def asks_auto(fix: Mapping[str, Any]) -> bool:
+    """Whether the learning rate is to be found by a range test."""
+    return fix.get("lr") == AUTO
+
+
+def without_auto(fix: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are known."""
+    return {name: value for name, value in fix.items() if (name, value) != ("lr", AUTO)}
 
 
 def usual(shape: Shape, task: str) -> tuple[str, ...]:
@@ -77,9 +93,10 @@ def usual(shape: Shape, task: str) -> tuple[str, ...]:
     return DEFAULT[shape.kinds[0] if shape.kinds else "table"]
 
 
-def number_of_candidates(shape: Shape) -> int:
+def number_of_candidates(shape: Shape, models: Sequence[str] = ()) -> int:
     """How many are tried unless asked for: fewer where a network takes minutes, not seconds."""
-    return 16 if set(shape.kinds) <= {"table"} else 4
+    long = any(family_named(name).lengthy for name in models)
+    return 16 if set(shape.kinds) <= {"table"} and not long else 4
 
 
 def advice(rows: int) -> dict[str, Any]:
@@ -142,12 +159,14 @@ def _own(family: type[Family], values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in _fields(family)}
 
 
-def _make(family: type[Family], task: str, settings: Mapping[str, Any]) -> tuple[Family, Recipe]:
-    of_family = {n: _value(family, n, settings) for n in spec.hypers(family)}
-    of_recipe = {n: _value(family, n, settings) for n in spec.hypers(Recipe)}
-    recipe = Recipe(**of_recipe)
+def _make(
+    family: type[Family], task: str, settings: Mapping[str, Any], asked: set[str]
+) -> tuple[Family, Recipe]:
+    made = family(**{n: _value(family, n, settings) for n in spec.hypers(family)})
+    settings = {**settings, **{n: value for n, value in made.settles().items() if n not in asked}}
+    recipe = Recipe(**{n: _value(family, n, settings) for n in spec.hypers(Recipe)})
     _fits(recipe, task)
-    return family(**of_family), recipe
+    return made, recipe
 
 
 def _fits(recipe: Recipe, task: str) -> None:

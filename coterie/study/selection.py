@@ -52,6 +52,7 @@ class Scored:
                     "seed": s.seed,
                     "value": s.value,
                     "best_epoch": s.best_epoch,
+                    "epochs": s.epochs,
                     "status": s.status,
                 }
                 for s in self.scores

@@ -6,7 +6,7 @@ listener may send back a `Retire`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MemberId = tuple[int, int, int]  # candidate, fold, seed
 
@@ -34,7 +34,8 @@ class StepEnd:
 
 @dataclass(frozen=True)
 class Retired:
-    """A member is done; `status`: finished (all epochs), converged (stopped early), diverged, stopped."""
+    """A member is done; `status`: finished (all epochs), converged (stopped early), diverged, or what a
+    `Retire` says: stopped, pruned."""
 
     member: MemberId
     status: str
@@ -50,6 +51,7 @@ class EpochEnd:
     A score is None without validation rows, nan where the metric is undefined; a loss is None for closed
     forms. `retired` are those whose last epoch it was; the cohort is already compacted. A `Retire` sent in
     answer is answered by another `EpochEnd`, of the same epoch and without members, that names who left.
+    beside: what else was found of the validation rows, one value a member by name.
     """
 
     cohort: int
@@ -58,6 +60,7 @@ class EpochEnd:
     train: tuple[float | None, ...]
     validation: tuple[float | None, ...]
     retired: tuple[Retired, ...]
+    beside: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,12 @@ class CohortEnd:
 class Retire:
     """A command: retire these members, keeping their best weights; None: all that live.
 
-    Sent for all that live, it ends the epoch where it stands; for some, they leave when it is over.
+    Sent for all that live, it ends the epoch where it stands; for some, they leave when it is over. status:
+    why they leave, stopped (time ran out) or pruned (others are ahead).
     """
 
     members: tuple[MemberId, ...] | None = None
+    status: str = "stopped"
 
 
 Event = CohortStart | StepEnd | EpochEnd | CohortEnd

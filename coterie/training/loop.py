@@ -31,20 +31,23 @@ from coterie.training.outputs import outputs
 from coterie.training.solvers import solve_ridge
 
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]
+Beside = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 
 def train(
-    cohort: Cohort, score: Score, maximise: bool, view: str = "forward"
+    cohort: Cohort, score: Score, maximise: bool, view: str = "forward", beside: Beside | None = None
 ) -> Generator[Event, Retire | None, None]:
     """Trains until no member is alive.
 
     view: what of the networks is scored: their answers, or their "raw" outputs. score: (outputs (A, v, K),
     targets (A, v[, K]), weights (A, v)) → (A,), rows of weight 0 being padding.
-    maximise: whether more is better. Members without validation rows train all their epochs.
+    maximise: whether more is better. beside: (outputs, weights) → what else there is to tell of each member,
+    (A,) by name. Members without validation rows train all their epochs.
     """
     plan = cohort.plan
-    yield CohortStart(plan.index, len(cohort.alive), cohort.layout.parameters, steps_left(cohort))
-    leaving: set[MemberId] = set()
+    start = CohortStart(plan.index, len(cohort.alive), cohort.layout.parameters, steps_left(cohort))
+    yield from _between(cohort, (yield start))
+    leaving: dict[MemberId, str] = {}
     while cohort.alive:
         if plan.recipe.optimizer == "exact":
             solve_ridge(cohort)
@@ -53,21 +56,26 @@ def train(
         else:
             draw = cohort.draw()
             steps = int(draw.busy.max())
-            while cohort.step < steps and not leaving.issuperset(cohort.ids):
+            while cohort.step < steps and not leaving.keys() >= set(cohort.ids):
                 cohort.advance(draw)
                 event = StepEnd(plan.index, cohort.epoch, cohort.step, steps, len(cohort.alive))
                 leaving |= _named((yield event), cohort)
             train_loss = cohort.end_epoch(draw)
         ids = cohort.ids
-        scores = validate(cohort, score, view)
+        scores, more = validate(cohort, score, view, beside)
         retired = _retire(cohort, _judge(cohort, train_loss, scores, maximise, leaving))
-        command = yield EpochEnd(plan.index, cohort.epoch, ids, tuple(train_loss), tuple(scores), retired)
-        leaving = _named(command, cohort)
-        if leaving:  # between two epochs: they go as they are, and nothing new is known of anybody
-            retired = _retire(cohort, _stop(cohort, leaving))
-            yield EpochEnd(plan.index, cohort.epoch, (), (), (), retired)
-            leaving = set()
+        told = (tuple(train_loss), tuple(scores), retired, more)
+        leaving = {}
+        yield from _between(cohort, (yield EpochEnd(plan.index, cohort.epoch, ids, *told)))
     yield CohortEnd(plan.index)
+
+
+def _between(cohort: Cohort, command: Retire | None) -> Generator[Event, Retire | None, None]:
+    """Whom a command between two epochs names go as they are, and nothing new is known of anybody."""
+    leaving = _named(command, cohort)
+    if leaving:
+        retired = _retire(cohort, _stop(cohort, leaving))
+        yield EpochEnd(cohort.plan.index, cohort.epoch, (), (), (), retired)
 
 
 def steps_left(cohort: Cohort) -> int:
@@ -78,10 +86,13 @@ def steps_left(cohort: Cohort) -> int:
     return max(0, longest - cohort.epoch) * int(cohort.epoch_steps.max()) - cohort.step
 
 
-def validate(cohort: Cohort, score: Score, view: str = "forward") -> list[float | None]:
-    """The score of each living member on its own validation rows, None where there are none."""
+def validate(
+    cohort: Cohort, score: Score, view: str = "forward", beside: Beside | None = None
+) -> tuple[list[float | None], dict[str, tuple[float | None, ...]]]:
+    """The score of each living member on its own validation rows, None where there are none; and of what is
+    told beside it the same, by name."""
     if not cohort.validation.shape[1]:
-        return [None] * len(cohort.alive)
+        return [None] * len(cohort.alive), {}
     rows = cohort.validation[cohort.fold_of]
     values = outputs(cohort.steps, cohort.flat, cohort.buffers, rows, cohort.arena.inputs, view)
     counts = cohort.validation_counts[cohort.fold_of]
@@ -91,8 +102,14 @@ def validate(cohort: Cohort, score: Score, view: str = "forward") -> list[float 
         values, target, weight = flattened(values, target, weight)
     if cohort.arena.dataset.task == "text":
         target = torch.zeros_like(target)  # what was said is already of the true token: see `Writer`
-    scores = score(values, target, weight).tolist()
-    return [value if count else None for value, count in zip(scores, counts.tolist(), strict=True)]
+    found = {} if beside is None else beside(values, weight)
+    more = {name: tuple(_known(each, counts)) for name, each in found.items()}
+    return _known(score(values, target, weight), counts), more
+
+
+def _known(scores: Tensor, counts: Tensor) -> list[float | None]:
+    """Scores (A,) of the members that have rows."""
+    return [value if count else None for value, count in zip(scores.tolist(), counts.tolist(), strict=True)]
 
 
 def _judge(
@@ -100,7 +117,7 @@ def _judge(
     losses: list[float | None],
     scores: list[float | None],
     maximise: bool,
-    leaving: set[MemberId],
+    leaving: dict[MemberId, str],
 ) -> dict[int, str]:
     """Updates every living member's record and best weights; returns who is done (by place), and why."""
     done: dict[int, str] = {}
@@ -124,7 +141,7 @@ def _judge(
         if cohort.epoch >= recipe.epochs or recipe.optimizer == "exact":
             done[place] = "finished"
         elif member_id(member) in leaving:
-            done[place] = "stopped"
+            done[place] = leaving[member_id(member)]
         if place in done and (record.score is None or not recipe.patience):
             # nothing to choose by, or asked not to choose: the last weights are kept, with their score
             record.best_epoch = cohort.epoch
@@ -134,15 +151,17 @@ def _judge(
     return done
 
 
-def _named(command: Retire | None, cohort: Cohort) -> set[MemberId]:
+def _named(command: Retire | None, cohort: Cohort) -> dict[MemberId, str]:
+    """Whom of the living a command names, and why they leave."""
     if command is None:
-        return set()
-    return set(cohort.ids if command.members is None else command.members).intersection(cohort.ids)
+        return {}
+    named = set(cohort.ids if command.members is None else command.members)
+    return {member: command.status for member in cohort.ids if member in named}
 
 
-def _stop(cohort: Cohort, leaving: set[MemberId]) -> dict[int, str]:
+def _stop(cohort: Cohort, leaving: dict[MemberId, str]) -> dict[int, str]:
     """Who of the living leaves between two epochs; one that has no score keeps its last weights."""
-    done = {place: "stopped" for place, member in enumerate(cohort.ids) if member in leaving}
+    done = {place: leaving[member] for place, member in enumerate(cohort.ids) if member in leaving}
     unscored = [place for place in done if cohort.records[cohort.alive[place]].score is None]
     for place in unscored:
         cohort.records[cohort.alive[place]].best_epoch = cohort.epoch

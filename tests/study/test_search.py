@@ -9,7 +9,7 @@ from coterie.errors import SpecError
 from coterie.models.catalogue import FAMILIES
 from coterie.models.shape import Shape
 from coterie.spec import hypers
-from coterie.study.search import propose, searched
+from coterie.study.search import number_of_candidates, propose, searched
 from coterie.training.recipe import Recipe
 
 
@@ -62,7 +62,7 @@ def test_each_familys_first_is_its_defaults(name, task):
     if task not in FAMILIES[name].tasks:
         task = FAMILIES[name].tasks[0]
     (first,) = candidates(1, (name,), task)
-    advised = FAMILIES[name].advice(task)
+    advised = {**FAMILIES[name].advice(task), **FAMILIES[name]().settles()}
     for hyper in hypers(FAMILIES[name]):
         default = next(f.default for f in dataclasses.fields(FAMILIES[name]) if f.name == hyper)
         assert getattr(first.family, hyper) == advised.get(hyper, default)
@@ -151,3 +151,34 @@ def test_the_same_candidate_is_tried_once():
 def test_what_cannot_be_is_refused_in_words(asked, said):
     with pytest.raises(SpecError, match=said):
         candidates(4, **asked)
+
+
+def test_what_a_family_settles_is_the_recipe_unless_others_are_asked_for():
+    def epochs(**fix):
+        return [c.recipe.epochs for c in candidates(3, ("linear_autoencoder",), "unsupervised", fix=fix)]
+
+    assert epochs() == [1]  # eigenvectors, found before the first pass
+    assert epochs(solution="gradient") == [120]
+    assert epochs(epochs=7) == [7]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fix", "epochs"),
+    [
+        (2000, {}, 500),  # 16 batches of 128
+        (1280, {}, 800),
+        (1280, {"batch_size": "64"}, 400),
+        (1_000_000, {}, 2),
+        (50, {}, 1000),  # no more
+        (2000, {"epochs": "7"}, 7),
+    ],
+)
+def test_a_game_lasts_so_many_steps_however_many_rows_there_are(rows, fix, epochs):
+    (found,) = candidates(1, ("gan",), "unsupervised", rows, fix)
+    assert found.recipe.epochs == epochs
+
+
+def test_fewer_candidates_where_a_network_takes_minutes():
+    points = Shape(indicator=(False,))
+    assert number_of_candidates(points) == number_of_candidates(points, ("vae", "mlp")) == 16
+    assert number_of_candidates(points, ("vae", "gan")) == 4

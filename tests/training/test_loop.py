@@ -139,7 +139,7 @@ def test_a_fold_without_validation_rows_beside_one_with_them() -> None:
     arena = arena_of(small_table("regression"), (FOLDS[0], (FOLDS[1][0], NO_ROWS)))
     candidate = Candidate(0, Linear(), recipe(epochs=3, patience=1))
     cohort = cohort_of([member(candidate, 0), member(candidate, 1)], arena)
-    assert validate(cohort, distance)[1] is None
+    assert validate(cohort, distance)[0][1] is None
     follow(cohort, distance, maximise=False)
     assert (cohort.records[1].status, cohort.records[1].epochs) == ("finished", 3)
 
@@ -150,7 +150,7 @@ def test_validation_scores_are_those_of_the_members_own_rows() -> None:
     cohort = cohort_of([member(candidate, fold) for fold in range(3)], arena)
     run(cohort)
     cohort = cohort_of([member(candidate, fold) for fold in range(3)], arena)
-    for place, value in enumerate(validate(cohort, distance)):
+    for place, value in enumerate(validate(cohort, distance)[0]):
         rows = torch.from_numpy(FOLDS[place][1])
         output = cohort.steps.output(cohort.flat, cohort.buffers, rows, arena.inputs)[place]
         wanted = distance(output, arena.data["target"][rows], arena.data["weight"][rows])

@@ -1,0 +1,139 @@
+"""How far a cohort's step is from what this machine can do, and what a member costs as members are added.
+
+    python benchmarks/limits.py floor                 # the step against its own arithmetic
+    python benchmarks/limits.py members               # time and memory for 1 … 1024 members
+
+floor: an MLP of two hidden layers on digits, batch 64, Adam. Its floor is the time of its matrix products
+alone, run as batched products of the same shapes, and of the bytes that the update moves, at the bandwidth
+that a large copy has. Rounds of steps and of the parts of the floor are interleaved; medians are printed.
+members: each number of members in a process of its own, whose peak of memory beyond the data is compared
+with what `coterie` reckons when it decides how many members train at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+BATCH = 64
+WIDTHS, MEMBERS, ROUNDS = (64, 128, 256), 40, 15
+COUNTS = tuple(2**k for k in range(11))
+STEPS = 10  # of a round
+
+
+def floor() -> None:
+    import torch
+
+    print("| widths | step, ms | products, ms | update, ms | step by floor |")
+    print("|---|---|---|---|---|")
+    for width in WIDTHS:
+        cohort = cohort_of(MEMBERS, width)
+        products, bandwidth = own_products(cohort, width), copying()
+        moved = 7 * cohort.flat.numel() * cohort.flat.element_size()  # 4 arrays read, 3 of them written
+        draw = cohort.draw()
+        steps, parts, updates = [], [], []
+        for _ in range(ROUNDS):
+            if cohort.step + STEPS > int(draw.busy.max()):
+                cohort.end_epoch(draw)
+                draw = cohort.draw()
+            steps.append(timed(lambda c=cohort, d=draw: [c.advance(d) for _ in range(STEPS)]) / STEPS)
+            parts.append(timed(products))
+            updates.append(moved / bandwidth())
+        step, product, update = (1e3 * statistics.median(t) for t in (steps, parts, updates))
+        ratio = step / (product + update)
+        print(f"| {width}, {width} | {step:.2f} | {product:.2f} | {update:.2f} | {ratio:.2f} |", flush=True)
+    print(f"{MEMBERS} members, batch {BATCH}, {torch.get_num_threads()} threads, uncompiled")
+
+
+def own_products(cohort: object, width: int) -> Callable[[], object]:
+    """The matrix products of a step, forward and backward, of tensors that hold anything."""
+    import torch
+
+    inputs = cohort.arena.data["numeric"].shape[1]  # type: ignore[attr-defined]
+    sizes = [inputs, width, width, 10]
+    layers = [
+        (torch.randn(MEMBERS, BATCH, a), torch.randn(MEMBERS, a, b), torch.randn(MEMBERS, BATCH, b))
+        for a, b in pairwise(sizes)
+    ]
+
+    def run() -> None:
+        for place, (x, w, g) in enumerate(layers):
+            torch.bmm(x, w)
+            torch.bmm(x.mT, g)
+            if place:  # nothing is asked of the data's own gradient
+                torch.bmm(g, w.mT)
+
+    return run
+
+
+def copying() -> Callable[[], float]:
+    """Bytes a second, read and written, of a copy that no cache holds."""
+    import torch
+
+    source, target = torch.zeros(1 << 24), torch.zeros(1 << 24)
+    moved = 2 * source.numel() * source.element_size()
+    return lambda: moved / timed(lambda: target.copy_(source))
+
+
+def members() -> None:
+    print("| members | ms a member-step | peak, MiB | reckoned, MiB |")
+    print("|---|---|---|---|")
+    for count in COUNTS:
+        said = subprocess.run(
+            [sys.executable, __file__, "one", "--members", str(count)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        step, peak, reckoned = map(float, said.stdout.split())
+        print(f"| {count} | {1e3 * step / count:.3f} | {peak:.0f} | {reckoned:.0f} |", flush=True)
+
+
+def one(count: int) -> None:
+    """Seconds a step, MiB at the peak beyond what stood before, and MiB as reckoned."""
+    from coterie.models.shape import Shape
+    from coterie.training.cost import cost_of
+
+    cohort_of(1, 64)  # libraries and data
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cohort = cohort_of(count, 64)
+    draw = cohort.draw()
+    times = [timed(lambda: cohort.advance(draw)) for _ in range(int(draw.busy.max()))]
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    schema = cohort.arena.dataset.schema
+    cost = cost_of(cohort.plan.family, Shape.of(schema), schema.target.task, schema.target.outputs)
+    reckoned = 4 * (8 * cost.parameters + 2 * BATCH * cost.activations) * count / 2**20
+    print(statistics.median(times), peak, reckoned)
+
+
+def cohort_of(count: int, width: int):  # type: ignore[no-untyped-def]
+    from cohort_vs_loop import make_cohort
+
+    return make_cohort(count, width)
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("what", choices=("floor", "members", "one"))
+    asked.add_argument("--members", type=int, default=1)
+    options = asked.parse_args()
+    if options.what == "one":
+        one(options.members)
+    else:
+        {"floor": floor, "members": members}[options.what]()
+
+
+if __name__ == "__main__":
+    main()
