@@ -252,6 +252,8 @@ TURNS = [
     if family.name != "googlenet"
     for target in (targets_of(type(family))[place % len(targets_of(type(family)))],)
 ]
+# of these one of each kind, for what no family has a say in
+ONCE = [turn for turn in TURNS if turn[1].name in (*CORE, "vae", "rbm", "kmeans", "gan", "diffusion")]
 NAMED = [(name, target) for name in FAMILIES for target in targets_of(FAMILIES[name])]
 
 

@@ -19,6 +19,7 @@ from small_cohorts import (
     FAMILIES,
     FOLDS,
     NAMED,
+    ONCE,
     PLAIN,
     TARGETS,
     TEST,
@@ -55,6 +56,7 @@ DOUBLE = torch.float64
 FIFTY = 10  # epochs of 5 steps
 CALM = {"eps": 1e-4}  # see above
 by_plain = pytest.mark.parametrize("family", [f for _, f in PLAIN], ids=[name for name, _ in PLAIN])
+by_kind = pytest.mark.parametrize(("family", "target"), [t[1:] for t in ONCE], ids=[t[0] for t in ONCE])
 by_turn = pytest.mark.parametrize(("family", "target"), [t[1:] for t in TURNS], ids=[t[0] for t in TURNS])
 # but for the target that all of a family's variants are tried with
 OTHERS = [(n, t) for n, t in NAMED if t != targets_of(FAMILIES[n])[-4:][0]]
@@ -164,7 +166,7 @@ def test_closed_form_together_and_alone(target: str) -> None:
         same_member(together, place, run(cohort_of([one], arena)).cohort, 0)
 
 
-@by_turn
+@by_kind
 def test_predictions_together_and_alone_in_float32(family: Family, target: str) -> None:
     arena = arena_of(small_data(family, target))
     members = four_members(family, small_recipe(epochs=4, optimizer="momentum"))
@@ -178,18 +180,16 @@ def test_predictions_together_and_alone_in_float32(family: Family, target: str) 
         )
 
 
-@by_family
-def test_padding_changes_nothing(name: str) -> None:
+@by_plain
+def test_padding_changes_nothing(family: Family) -> None:
     """A fold that is padded to its neighbours' length, against an arena that holds it alone."""
-    recipe = small_recipe(epochs=3, **CALM)
-    dataset = small_data(FAMILIES[name](), targets_of(FAMILIES[name])[0])
-    for family in (f for label, f in VARIANTS if label.startswith(f"{name}-")):
-        of_three = member(Candidate(0, family, recipe), fold=1)
-        alone = dataclasses.replace(of_three, fold=0)  # under the same key
-        padded = run(cohort_of([of_three], arena_of(dataset, dtype=DOUBLE)))
-        bare = run(cohort_of([alone], arena_of(dataset, FOLDS[1:2], DOUBLE)))
-        close(padded.flat, bare.flat, str(family))
-        same_member(padded.cohort, 0, bare.cohort, 0)
+    dataset = small_data(family, targets_of(type(family))[0])
+    of_three = member(Candidate(0, family, small_recipe(epochs=3, **CALM)), fold=1)
+    alone = dataclasses.replace(of_three, fold=0)  # under the same key
+    padded = run(cohort_of([of_three], arena_of(dataset, dtype=DOUBLE)))
+    bare = run(cohort_of([alone], arena_of(dataset, FOLDS[1:2], DOUBLE)))
+    close(padded.flat, bare.flat)
+    same_member(padded.cohort, 0, bare.cohort, 0)
 
 
 # ---- neighbours ------------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ def test_validation_rows_teach_a_member_nothing(family: Family, target: str) -> 
         assert scores[0] != scores[1]  # the rows did change
 
 
-@by_turn
+@by_kind
 def test_test_rows_change_nothing(family: Family, target: str) -> None:
     dataset = small_data(family, target)
     members = four_members(family, small_recipe(schedule="plateau", plateau=1, patience=1))
