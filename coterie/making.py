@@ -21,21 +21,25 @@ from coterie.data.schema import Column, Schema, Target
 from coterie.data.tokens import Tokenizer
 from coterie.errors import ModelError
 from coterie.metrics.catalogue import METRICS
-from coterie.metrics.unsupervised import MEASURES
+from coterie.metrics.unsupervised import JUDGED
+from coterie.models.agents import Acting
 from coterie.models.family import Family
 from coterie.models.outline import one_row
 from coterie.models.shape import Shape
 from coterie.models.unsupervised import Unlabelled
+from coterie.randomness import bits, fold
 
 ABLE = {
     "encode": "encode",
     "decode": "decode",
     "reconstruct": "reconstruct",
     "sample": "sample",
+    "episodes": "sample",  # what an agent makes
     "log_density": "score_samples",
 }
 Made = np.ndarray | pl.DataFrame
 SECONDS_A_DAY = 86400.0
+BEGUN = 0x62656775  # a word for the numbers of episodes
 
 
 class Model(Protocol):
@@ -139,9 +143,9 @@ def nothing_to_predict(model: Model) -> ModelError:
 
 def measures(model: Model, dataset: Dataset) -> pl.DataFrame:
     """How well each row is done, (N,) by every measure of a row that the family has."""
-    said = model.call("raw", model.inputs(dataset), 0).double().numpy()
-    known = [place for place in range(len(MEASURES)) if len(said) and not np.isnan(said[:, place]).all()]
-    return pl.DataFrame({METRICS[MEASURES[place]].label: said[:, place] for place in known})
+    said = model.call("raw", model.inputs(dataset), 0).numpy()
+    known = [place for place in range(len(JUDGED)) if len(said) and not np.isnan(said[:, place]).all()]
+    return pl.DataFrame({METRICS[JUDGED[place]].label: said[:, place] for place in known})
 
 
 def reconstruct(model: Model, data: Any) -> Made:
@@ -166,15 +170,28 @@ def decode(model: Model, codes: Any) -> Made:
 
 
 def sample(model: Model, n: int = 1, *, label: Any = None, seed: int = 0) -> Made:
-    """n rows of the model's own; label: of this class, for a family that was told classes."""
+    """n rows of the model's own; label: of this class, for a family that was told classes.
+
+    Of an agent: episodes that it plays, from starts that `seed` draws; what it gained, and in how many steps.
+    """
     require(model, "sample")
     place = torch.arange(n)
+    if isinstance(model.skeleton(), Acting):
+        return _episodes(model, bits(fold(torch.tensor(seed), BEGUN), n))
     inputs = {
         "place": place,
         "key": torch.tensor(seed),
         "label": torch.full_like(place, _class(model, label)),
     }
     return presented(model.schema, model.call("sample", inputs, 0))
+
+
+def _episodes(model: Model, numbers: Tensor) -> pl.DataFrame:
+    nothing = torch.full_like(numbers, -1)
+    inputs = {"episode": numbers, "label": nothing, "place": torch.arange(len(numbers))}
+    found = model.call("episodes", inputs, 0)
+    table = {"episode": numbers.numpy(), "return": found[:, 0].numpy(), "steps": found[:, 1].long().numpy()}
+    return pl.DataFrame(table)
 
 
 def score_samples(model: Model, data: Any) -> np.ndarray:

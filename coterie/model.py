@@ -8,6 +8,7 @@ M members, N rows, K outputs.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -99,6 +100,14 @@ class Model:
         return Model(
             self.schema, self.family, self.flat[at], buffers, [self.members[p] for p in places], self.about
         )
+
+    def holding(self, flat: Tensor, buffers: dict[str, Tensor]) -> Model:
+        """The same structure with other weights (M, P) and buffers (M, …), as many members as it has."""
+        assert flat.shape == self.flat.shape
+        other = copy.copy(self)
+        other.flat = flat
+        other.buffers = {name: b for name, b in buffers.items() if name.startswith(NETWORK)}
+        return other
 
     # ---- predicting ------------------------------------------------------------------------------------
 
@@ -219,8 +228,11 @@ class Model:
         """(N, D) what the last layer is given: features to use elsewhere.
 
         Of one member, since each has found features of its own; of all steps, (N, T, D), where each answers.
-        Of a text to be written, of the tokens of the text that the data have.
+        Of a text to be written, of the tokens of the text that the data have. `ModelError` for a family that
+        learned without labels and has no codes.
         """
+        if self.task == "unsupervised":
+            making.require(self, "encode")
         inputs = self.inputs(self.dataset(data, with_target=self.task == "text"))
         if not len(inputs["numeric"]):
             return self.call("features", inputs, member).numpy()

@@ -46,6 +46,7 @@ def fit(
     seeds: int = 1,
     seed: int = 0,
     candidates: int | None = None,
+    search: str = "full",
     metric: str | None = None,
     weight: str | None = None,
     group: str | None = None,
@@ -79,10 +80,12 @@ def fit(
 
     data, test: a path, a bundled name, a frame (pandas, polars, …), a dict of columns, an array X or (X, y).
     target: one column or several. models: families to try (`zoo()` lists them).
-    fix, grid: hyperparameters held at a value, or tried in all combinations instead of drawn.
+    fix, grid: hyperparameters held at a value, or tried in all combinations instead of drawn;
+    fix={"lr": "auto"} finds the learning rate by a range test.
     test_size: share (or number) of rows set aside first. folds: 5 (1 above 100,000 rows: one validation
     part; 0: none). seeds: networks a fold; seed: of everything. candidates: how many to try
-    (16; 4 of images, sequences, texts). metric: what selection goes by (log loss, RMSE).
+    (16; 4 of images, sequences, texts, games). search: "halving" lets those that fall behind go early, for a
+    quarter of the steps. metric: what selection goes by (log loss, RMSE).
     weight, group, time, ignore: columns with a role;
     kinds: {column: kind} where you know better. task, positive: what the target is, where in doubt.
     prefer: "best", or "simple" within one standard error. refit: the winner again on all training rows.

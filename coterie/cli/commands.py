@@ -5,6 +5,7 @@ Heavy libraries are imported inside, once it is known that there is something to
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -148,6 +149,16 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 
 
 def _follow(begin: Callable[[Any], Study], asked: Namespace) -> int:
+    """`_lead`, with the other processes at its service where torchrun started several."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return _lead(begin, asked)
+    from coterie.training.spread import crew
+
+    with crew() as first:
+        return _lead(begin, asked) if first else 0
+
+
+def _lead(begin: Callable[[Any], Study], asked: Namespace) -> int:
     """Begins a study, shows its events, prints its summary; on Ctrl-C says how to go on."""
     from coterie.study.events import Finished, Phase, Stopped
 

@@ -7,7 +7,6 @@ have; all others as a table, codes as either.
 from __future__ import annotations
 
 import io
-import re
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 ACROSS = 8  # images in a row of a picture
-PIXEL = re.compile(r"(.*?)_?(\d{1,4})[_x,](\d{1,4})")
 LEAST_SIDE = 512  # pixels of a picture's shorter side: small images are enlarged, pixel by pixel
 
 
@@ -120,34 +118,11 @@ def _written(out: str | None, data: str) -> Writer:
 
 
 def _pixels(table: pl.DataFrame) -> np.ndarray | None:
-    """(N, 1, H, W) of a table whose columns are all called by row and column, "pixel_0_7"; else None.
+    """(N, 1, H, W) of a table whose columns are pixels; None of another."""
+    from coterie.data.pixels import Raster
 
-    A pixel that the model never learned, since it never changes, is as dark as the darkest.
-    """
-    import numpy as np
-
-    found = [PIXEL.fullmatch(name) for name in table.columns]
-    places = [(match[1], int(match[2]), int(match[3])) for match in found if match]
-    if len(places) < max(4, len(found)) or len({stem for stem, _, _ in places}) > 1:
-        return None
-    height, width = max(row for _, row, _ in places) + 1, max(column for _, _, column in places) + 1
-    if height * width > 2 * len(places):
-        return None
-    values = _numeric(table)  # a pixel of two values is read as a boolean
-    if values is None:
-        return None
-    images = np.full((len(values), 1, height, width), values.min(initial=0.0), dtype=values.dtype)
-    for place, (_, row, column) in enumerate(places):
-        images[:, 0, row, column] = values[:, place]
-    return images
-
-
-def _numeric(table: pl.DataFrame) -> np.ndarray | None:
-    """(N, F) of a table whose cells are all numbers, be they written as text; else None."""
-    import polars as pl
-
-    numbers = table.cast(pl.Float32, strict=False)
-    return None if any(numbers.null_count().row(0)) else numbers.to_numpy()
+    raster = Raster.of(table.columns)
+    return None if raster is None else raster.images(table)
 
 
 def _numbers(array: np.ndarray, file: io.BytesIO) -> None:

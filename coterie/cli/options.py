@@ -258,14 +258,19 @@ def _tried(verb: Parser) -> None:
         "--candidates",
         type=whole(1),
         metavar="N",
-        help="how many (default: 16; 4 of images, sequences, texts)",
+        help="how many (default: 16; 4 of images, sequences, texts, games)",
+    )
+    group.add_argument(
+        "--search",
+        choices=("full", "halving"),
+        help="full: all are trained to the end; halving: those that fall behind leave early (default: full)",
     )
     group.add_argument(
         "--fix",
         action="append",
         type=pair,
         metavar="NAME=VALUE",
-        help="the same for all, such as lr=1e-3 or hidden=64,64; may be given again",
+        help="the same for all, such as lr=1e-3, lr=auto (range test) or hidden=64,64; may be given again",
     )
     group.add_argument(
         "--grid",

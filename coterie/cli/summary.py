@@ -20,7 +20,7 @@ from coterie.report.numbers import (
     mean_and_error,
     rounded,
 )
-from coterie.report.words import HEADLINES, TASKS, measure
+from coterie.report.words import HEADLINES, measure, row_of, task_of
 
 WIDTH, HEIGHT = 80, 23  # a line is left for the prompt
 MEASURES = 5
@@ -40,7 +40,7 @@ def _header(facts: Facts) -> list[str]:
     of = f" ({_cut(target, 24)})" if target and facts["task"] != "unsupervised" else ""
     compute = facts["compute"]
     did = f"{count(compute['members'], 'member')} in {duration(compute['seconds'])}"
-    lines = [_cut(f"{_cut(printable(facts['name']), 24)}: {TASKS[facts['task']]}{of}; {did}")]
+    lines = [_cut(f"{_cut(printable(facts['name']), 24)}: {task_of(facts)}{of}; {did}")]
     return lines if facts["finished"] else [*lines, "It was stopped early: this is the best so far."]
 
 
@@ -64,6 +64,8 @@ def unusual(family: str, hyperparameters: Mapping[str, Any], task: str) -> dict[
     advised = cls.advice(task)
     usual = {name: spec.default(Recipe, name) for name in spec.hypers(Recipe)}
     usual |= {name: spec.default(cls, name) for name in spec.hypers(cls)} | advised
+    own = {name: hyperparameters[name] for name in spec.hypers(cls) if name in hyperparameters}
+    usual |= cls(**{name: spec.read(cls, name, value) for name, value in own.items()}).settles()
     return {
         name: value
         for name, value in hyperparameters.items()
@@ -82,12 +84,12 @@ def _scores(facts: Facts) -> list[str]:
     test, validation = facts["test"], facts["validation"]
     if not test and not validation:
         return _paragraph("Nothing was set aside, so no honest score exists.", 2)
-    rival = _rival(facts)
+    rival, row = _rival(facts), row_of(facts)
     names = chosen_measures(facts, test or validation)
     sure = "(95 %)" if test else "(± s.e.)"
     told = [
         [
-            f"On {count(facts['data']['test'], 'test row')}" if test else "On validation rows",
+            f"On {count(facts['data']['test'], f'test {row}')}" if test else f"On validation {row}s",
             *map(measure, names),
         ],
         [f"network {sure}", *_column(test, validation, names)],
@@ -160,11 +162,15 @@ def _files(facts: Facts, summary: Facts) -> list[str]:
     use = f"Predict: coterie predict {folder} new.csv -o out.csv"
     if facts["task"] == "unsupervised":
         use = f"Use:     coterie {_verb(facts, folder)}"
+    elif facts["task"] == "text" and all(column["role"] != "feature" for column in facts["data"]["columns"]):
+        use = f'Go on:   coterie generate {folder} --prompt "Once" --length 400'
     return [f"Report:  {summary['report']}", f"Model:   {summary['model']}", use]
 
 
 def _verb(facts: Facts, folder: str) -> str:
     """What a model that learned without labels is used for first: its samples, else its codes."""
+    if (facts.get("metric") or {}).get("name") == "episode_return":
+        return f"sample {folder} -n 5    # episodes that it plays"
     made = (facts.get("closeup") or {}).get("made") or {}
     if "samples" not in made:
         return f"encode {folder} new.csv -o codes.csv"

@@ -53,7 +53,8 @@ def show_inspection(facts: Facts) -> None:
     if len(facts["columns"]) > COLUMNS:
         _line(out, f"… and {count(len(facts['columns']) - COLUMNS, 'more column')} (--json has all)")
     out.print()
-    _line(out, f"Task:   {TASKS[facts['task']]} ({facts['task']}), target {listed(list(facts['target']))}", 8)
+    of = f", target {listed(list(facts['target']))}" if facts["target"] else ""
+    _line(out, f"Task:   {TASKS[facts['task']]} ({facts['task']}){of}", 8)
     _distribution(out, facts)
     folds = count(facts["folds"], "fold") if facts["folds"] else "no folds"
     test = f"{count(facts['test'], 'row')} set aside as the test" if facts["test"] else "no test set"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DATA = (
-    "CSV, TSV, Parquet, JSON Lines or Excel, packed (.gz) or not; a folder of images or texts, of MNIST's or "
-    "CIFAR's files; .npy, .npz; or a bundled set: digits, breast_cancer, iris, wine, diabetes, linnerud, "
-    "digits-images; and, or, xor, celsius, sine, blobs, moons, circles, spirals, shapes, signals, parity, "
-    "adding, copy, reversal, markov-text, two-sources, ring, grid, bars"
+    "CSV, TSV, Parquet, JSON Lines or Excel, packed (.gz) or not; a plain text (.txt); a folder of "
+    "images or texts, of MNIST's or CIFAR's files; .npy, .npz; or a bundled set: digits, breast_cancer, "
+    "iris, wine, diabetes, linnerud, digits-images; and, or, xor, celsius, sine, blobs, moons, circles, "
+    "spirals, shapes, signals, parity, adding, copy, reversal, markov-text, two-sources, ring, grid, bars; "
+    "or an environment to act in: CartPole-v1, gridworld, or any of Gymnasium's"
 )
 
 
@@ -26,23 +27,26 @@ VERBS: dict[str, Verb] = {
     "fit": Verb(
         "[DATA] [options]",
         "learn from data: a model, honest scores, a report",
-        "Learns from a table, images, texts or sequences: trains all candidates together,\n"
-        "chooses honestly, and reports.",
+        "Learns from a table, images, texts or sequences, or by acting: trains all\n"
+        "candidates together, chooses honestly, and reports.",
         """\
 examples:
   coterie fit digits
   coterie fit patients.csv --target disease --positive yes --no-rows
   coterie fit houses.parquet --target price --models mlp,linear --folds 10 --seeds 3
   coterie fit visits.csv --target died --group patient --time-limit 10m
-  coterie fit pictures/ --models cnn --fix flip=0.5
+  coterie fit patients.csv --target disease --candidates 64 --search halving
+  coterie fit pictures/ --models cnn --fix flip=0.5 --fix lr=auto
   coterie fit scans/ --init runs/pictures-1 --fix freeze=5
   coterie fit load.csv --time hour --target load --horizon 24
   coterie fit iris --grid lr=1e-3 --grid lr=1e-2 --grid hidden=64,64 --grid hidden=128 --models mlp
   coterie fit digits --models vae
+  coterie fit CartPole-v1 --models ppo --seeds 5
   coterie fit --config runs/patients-1/study.json
 
 Ctrl-C finishes the step and saves; `coterie resume runs/NAME-N` goes on from there.
-`coterie models mlp` lists what --fix and --grid can set.""",
+`coterie models mlp` lists what --fix and --grid can set.
+`torchrun --standalone --nproc-per-node 4 -m coterie fit …` spreads the networks over processes.""",
     ),
     "inspect": Verb(
         "[DATA] [options]",
@@ -75,11 +79,13 @@ examples:
     "sample": Verb(
         "FOLDER [options]",
         "rows of a model's own, from what it learned without labels",
-        "Draws rows from a model that learned without labels: a VAE, GAN, flow, diffusion, ….",
+        "Draws rows from a model that learned without labels: a VAE, GAN, flow, diffusion, ….\n"
+        "Of an agent these are episodes that it plays: what it gained, in how many steps.",
         """\
 examples:
   coterie sample runs/digits-2 -n 64 -o samples.png
-  coterie sample runs/moons-1 -n 500 --seed 3 -o points.csv""",
+  coterie sample runs/moons-1 -n 500 --seed 3 -o points.csv
+  coterie sample runs/CartPole-v1-1 -n 5""",
     ),
     "encode": Verb(
         "FOLDER DATA [options]",

@@ -218,12 +218,11 @@ def few_rows(rows: np.ndarray) -> list[str]:
     ]
 
 
-def capacity_warning(parameters: int, rows: int, simplest: str = "linear") -> str | None:
+def capacity_warning(parameters: int, rows: int) -> str | None:
     """Whether a network has more parameters than its training rows can carry.
 
     Networks that are stopped early and averaged do well with several parameters a row (a 64-64 network
-    has 6 a row on digits, 40 on iris); beyond 100 a row, most of what they learn is chance. simplest: the
-    family to try instead.
+    has 6 a row on digits, 40 on iris); beyond 100 a row, most of what they learn is chance.
 
     >>> capacity_warning(9_000, 1_400) is None
     True
@@ -232,7 +231,7 @@ def capacity_warning(parameters: int, rows: int, simplest: str = "linear") -> st
         return None
     return (
         f"The largest network has {parameters:,} parameters for {_count(rows, 'row')}: most of them learn "
-        f"chance. Try the {simplest} family, smaller widths, fewer columns or more rows."
+        f"chance. Try the linear family, smaller widths, fewer columns or more rows."
     )
 
 

@@ -9,6 +9,7 @@ B batch, D numbers of a row, K numbers of a code, S measures.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from coterie.models.shape import Shape
 from coterie.objectives.players import ALONE, Player
 
 NATS = ("log_likelihood", "evidence_bound")  # measures that are log-densities where the body is continuous
+BIT = math.log(2)  # nats
 KEY = 0x5A4D504C  # of samples that rows are judged against
 
 
@@ -87,23 +89,33 @@ class Unlabelled(Network):
         return self._part("losses")(prepared["x"], prepared["label"], player)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        judged = self.raw(inputs)
-        if "mmd" not in self.measures:
-            return judged
         prepared = self.prepare(inputs)
-        x = prepared["x"]
+        found = self._judged(prepared)
+        if "mmd" not in self.measures:
+            return self._columns(found, prepared["x"])
+        x, label = prepared["x"], prepared["label"]
         key = torch.full((), KEY, dtype=torch.int64, device=x.device)
         draws = Draws.of_rows(key, prepared["place"], x.dtype)
-        made = self._part("sample")(draws, prepared["label"])
-        return torch.cat([judged, made, x], 1)
+        made = self._part("sample")(draws, label)
+        if self.has("belief"):
+            found["sample_realness"] = self._part("belief")(made, label)
+        return torch.cat([self._columns(found, x), made, x], 1)
 
     def raw(self, inputs: dict[str, Tensor]) -> Tensor:
         """(B, S): the measures that need no sample."""
         prepared = self.prepare(inputs)
+        return self._columns(self._judged(prepared), prepared["x"])
+
+    def _judged(self, prepared: dict[str, Tensor]) -> dict[str, Tensor]:
         found = self._part("judge")(prepared["x"], prepared["label"], prepared["place"])
         if self.continuous:
             found = {n: v - self.prepare.log_scale() if n in NATS else v for n, v in found.items()}
-        some = next(iter(found.values()), prepared["x"][:, 0])
+        if self.has("belief"):
+            found["realness"] = self._part("belief")(prepared["x"], prepared["label"])
+        return with_bits(found, prepared["x"].shape[1])
+
+    def _columns(self, found: dict[str, Tensor], x: Tensor) -> Tensor:
+        some = next(iter(found.values()), x[:, 0])
         none = torch.full_like(some, torch.nan)
         return torch.stack([found.get(name, none) for name in MEASURES], 1)
 
@@ -145,3 +157,10 @@ class Unlabelled(Network):
 
     def _part(self, name: str) -> Callable[..., Any]:
         return getattr(self.body, name)
+
+
+def with_bits(found: dict[str, Any], numbers: int) -> dict[str, Any]:
+    """Measures of rows (arrays or tensors), and bits for each of a row's numbers where a likelihood is known,
+    or else where a bound of it is."""
+    nats = next((found[name] for name in NATS if name in found), None)
+    return found if nats is None else {**found, "bits_per_dimension": nats / (-numbers * BIT)}

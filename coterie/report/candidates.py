@@ -27,7 +27,7 @@ from coterie.report.drawing import (
     say,
     spaced,
 )
-from coterie.report.numbers import number, setting
+from coterie.report.numbers import number, setting, significant
 
 Record = Mapping[str, Any]
 
@@ -156,27 +156,28 @@ def score_intervals(
     ax = canvas(ax, WIDTH, 0.95 + 0.3 * max(len(rows), 2))
     if not rows:
         return say(ax, "No score to compare.")
-    for place, r in enumerate(rows):
-        colour = ACCENT if r["winner"] else MUTED
-        low, value, high = number(r["low"]), number(r["value"]), number(r["high"])
-        if r["winner"]:
-            ax.axvline(value, color=ACCENT, lw=0.8, ls=(0, (2, 2)), zorder=0)
-        if np.isfinite(low) and np.isfinite(high):
-            ax.plot(
-                [low, high], [place, place], color=colour, lw=3 if r["winner"] else 2, solid_capstyle="butt"
-            )
-        ax.plot([value], [place], "o", ms=7.5 if r["winner"] else 6, color=colour)
     centres = finite([r["value"] for r in rows])
     ends = finite([r[key] for r in rows for key in ("low", "high")] + list(centres))
     low, high = _robust(ends, always=finite([rows[0][key] for key in ("low", "value", "high")]))
     pad = 0.06 * (high - low) or 0.5
     ax.set(xlim=(low - pad, high + pad), ylim=(len(rows) - 0.4, -0.6))
     for place, r in enumerate(rows):
-        if number(r["value"]) > high + pad or number(r["value"]) < low - pad:
-            right = number(r["value"]) > high
-            text = f"{number(r['value']):.3g} →" if right else f"← {number(r['value']):.3g}"
+        colour = ACCENT if r["winner"] else MUTED
+        value, wide = number(r["value"]), 3 if r["winner"] else 2
+        if value > high + pad or value < low - pad:
+            right = value > high
+            text = f"{significant(value)} →" if right else f"← {significant(value)}"
             ax.text(float(right), place, text, ha="right" if right else "left", va="center", fontsize=8,
                     color=MUTED, transform=ax.get_yaxis_transform())  # fmt: skip
+            continue
+        if r["winner"]:
+            ax.axvline(value, color=ACCENT, lw=0.8, ls=(0, (2, 2)), zorder=0)
+        if np.isfinite(number(r["low"])) and np.isfinite(number(r["high"])):
+            ax.plot(
+                [number(r["low"]), number(r["high"])], [place, place], color=colour, lw=wide,
+                solid_capstyle="butt",
+            )  # fmt: skip
+        ax.plot([value], [place], "o", ms=7.5 if r["winner"] else 6, color=colour)
     ax.set_yticks(range(len(rows)), [plain(r["label"], 26) for r in rows])
     for tick, r in zip(ax.get_yticklabels(), rows, strict=True):
         tick.set(color=ACCENT if r["winner"] else INK, fontsize=9)

@@ -59,7 +59,7 @@ def _front_matter(facts: dict[str, Any]) -> str:
         lines += [
             "    dataset:",
             f"      name: {_quoted(facts['name'])}",
-            f"      type: {kind.split('-')[0]}",
+            f"      type: {_of_data(facts)}",
             "      split: test",
             "    metrics:",
         ]
@@ -76,6 +76,11 @@ def _pipeline(facts: dict[str, Any]) -> str:
     """What Hugging Face calls the task, as near as its names come."""
     if facts["task"] == "text":
         return "text-generation"
+    if words.acts(facts):
+        return "reinforcement-learning"
+    if facts["task"] == "unsupervised":
+        made = (facts["closeup"] or {}).get("made", {}).get("samples", {})
+        return "unconditional-image-generation" if "image" in made else "feature-extraction"
     kinds = {column["kind"] for column in facts["data"]["columns"] if column["role"] == "feature"}
     what = "regression" if facts["task"] == "regression" else "classification"
     if what == "classification":
@@ -85,15 +90,31 @@ def _pipeline(facts: dict[str, Any]) -> str:
     return f"tabular-{what}"
 
 
+def _of_data(facts: dict[str, Any]) -> str:
+    """What the data are of, as the names of tasks there begin."""
+    if facts["task"] != "unsupervised":
+        return _pipeline(facts).split("-")[0]
+    kinds = [column["kind"] for column in facts["data"]["columns"] if column["role"] == "feature"]
+    return (
+        "environment" if words.acts(facts) else next((k for k in ("image", "text") if k in kinds), "tabular")
+    )
+
+
 def _what(facts: dict[str, Any]) -> str:
     winner, target = facts["winner"], listed([_text(t) for t in facts["target"]])
-    about = f"A model for {words.TASKS[facts['task']]}" + (f": {target}." if target else ".")
+    learned = words.task_of(facts).removeprefix("learning ")
+    kind = f"that learned {learned}" if facts["task"] == "unsupervised" else f"for {learned}"
+    told = target and facts["task"] != "unsupervised"  # a label that it was not given is no target
+    about = f"A model {kind}" + (f": {target}." if told else ".")
     if winner:
         many = winner["members"] > 1
         about += (
             f" It is {count(winner['members'], 'network')} of the family `{winner['family']}`"
             f" with {count(winner['parameters'], 'parameter')}"
             f"{' each, whose answers are averaged' if many else ''}."
+        )
+    if winner and not words.acts(facts):
+        about += (
             " Missing values, unseen categories and scaling are dealt with inside it: give it rows as they "
             "are."
         )
@@ -112,6 +133,21 @@ def _use(facts: dict[str, Any]) -> str:
             "## How to use it\n\n```python\nimport coterie as ct\n\n"
             'model = ct.load("path/to/this/folder")\n'
             'model.write(temperature=1.0)  # a text of its own; begin="…" to go on from one\n```'
+        )
+    if facts["task"] == "unsupervised":
+        made = (facts["closeup"] or {}).get("made", {})
+        verbs = {
+            "codes": "model.encode(frame)  # codes of rows",
+            "samples": "model.sample(16)  # rows of its own",
+        }
+        able = [line for name, line in verbs.items() if name in made]
+        if words.acts(facts):
+            able = ["model.sample(5)  # episodes that it plays"]
+        return (
+            "## How to use it\n\n```python\nimport coterie as ct\n\n"
+            'model = ct.load("path/to/this/folder")\n'
+            + "".join(f"{line}\n" for line in able)
+            + "model.predict_table(frame)  # how well each row is done\n```"
         )
     return (
         "## How to use it\n\n```python\nimport coterie as ct\n\n"
@@ -150,7 +186,7 @@ def _scores(facts: dict[str, Any]) -> str:
         lines += [
             "",
             f"The measure to look at is **{_text(facts['look_at']['label'])}**. "
-            f"{_text(facts['look_at']['why'])}",
+            f"{_text(facts['look_at']['why'])} {words.meaning(facts['look_at']['name'])}".rstrip(),
         ]
     comparison = words.about_comparison(facts)
     return "\n".join([*lines, "", _text(comparison)] if comparison else lines)

@@ -75,6 +75,22 @@ def of_network(found: Facts) -> list[Mosaic]:
     return mosaics
 
 
+def of_episode(found: Facts) -> list[Mosaic]:
+    """Moments of an episode that an agent played, and of a grid the way that it took."""
+    item = found.get("episode", {})
+    if "image" not in item:
+        return []
+    moments = ", ".join(str(step) for step in item["shown"][:-1]) + f" and {item['shown'][-1]}"
+    caption = f"From left to right, line by line: after {moments} steps."
+    drawn = [Mosaic("An episode, moment by moment", (("", item["image"], caption),), caption)]
+    if "path" in item:
+        alt = "The grid with every cell that was trodden"
+        drawn.append(
+            Mosaic("The way it took", (("", item["path"], alt),), "Brown is where it was, green the goal.")
+        )
+    return drawn
+
+
 def of_sequences(album: Album, found: Facts, arrays: Facts) -> list[Plate]:
     """Attention maps, forecasts over the truth, and augmented examples.
 

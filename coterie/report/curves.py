@@ -46,7 +46,7 @@ def learning_curves(
     """
     ax = canvas(ax, WIDTH, HEIGHT)
     part = "validation" if any(len(finite(c["validation"])) for c in curves) else "train"
-    lines = {i: _values(c, part) for i, c in enumerate(curves)}
+    lines = {i: values_of(c, part) for i, c in enumerate(curves)}
     own = [lines[i] for i, c in enumerate(curves) if c["candidate"] == winner]
     rest = [lines[i] for i, c in enumerate(curves) if c["candidate"] != winner]
     if len(rest) > _MOST_LINES:
@@ -54,7 +54,7 @@ def learning_curves(
         for i, c in enumerate(curves):
             if c["candidate"] != winner:
                 groups.setdefault(c["candidate"], []).append(lines[i])
-        rest = [_mean_line(group)[:2] for group in groups.values()]
+        rest = [mean_line(group)[:2] for group in groups.values()]
     rest = [line for line in rest if np.isfinite(line[1]).any()]
     if not rest and not any(np.isfinite(y).any() for _, y in own):
         return say(ax, "No curve was recorded.")
@@ -69,7 +69,7 @@ def learning_curves(
     handles: list[Any] = []
     labels: list[str] = []
     if own:
-        x, mean, low, high = _mean_line(own)
+        x, mean, low, high = mean_line(own)
         keep = spaced(np.arange(len(x)), 2 * _MOST_POINTS)
         ax.fill_between(x[keep], low[keep], high[keep], color=ACCENT, alpha=0.22, lw=0, zorder=3)
         ax.plot(x[keep], mean[keep], color=ACCENT, lw=2.2, marker="." if len(x) == 1 else None, zorder=4)
@@ -106,13 +106,13 @@ def winner_curves(
         ("train", SECOND, (0, (4, 1.6)), "training rows"),
         ("validation", ACCENT, "-", "validation rows"),
     ):
-        lines = [line for line in (_values(c, part) for c in own) if np.isfinite(line[1]).any()]
+        lines = [line for line in (values_of(c, part) for c in own) if np.isfinite(line[1]).any()]
         if not lines:
             continue
         for x, y in lines[:40]:
             keep = spaced(np.arange(len(x)), _MOST_POINTS)
             ax.plot(x[keep], y[keep], color=colour, lw=0.8, alpha=0.35, ls=dashes)
-        x, mean, _, _ = _mean_line(lines)
+        x, mean, _, _ = mean_line(lines)
         keep = spaced(np.arange(len(x)), 2 * _MOST_POINTS)
         ax.plot(x[keep], mean[keep], color=colour, lw=2.2, ls=dashes, marker="." if len(x) == 1 else None)
         every += [y for _, y in lines]
@@ -128,7 +128,7 @@ def winner_curves(
     return ax
 
 
-def _values(curve: Record, part: str) -> tuple[np.ndarray, np.ndarray]:
+def values_of(curve: Record, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Epochs and values of one member, those without a value left out."""
     x = np.asarray(curve["epoch"], dtype=np.float64)
     y = np.array([number(v) for v in curve[part]], dtype=np.float64)[: len(x)]
@@ -136,7 +136,7 @@ def _values(curve: Record, part: str) -> tuple[np.ndarray, np.ndarray]:
     return x[: len(y)][keep], y[keep]
 
 
-def _mean_line(
+def mean_line(
     lines: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Mean, lowest and highest by epoch; a member that has stopped keeps its last value, so nothing jumps."""

@@ -18,7 +18,9 @@ from coterie.report.classification import (
     threshold_curve,
 )
 from coterie.report.curves import learning_curves, winner_curves
+from coterie.report.over_training import game_curves, growth_clouds, return_curve
 from coterie.report.planes import clouds, code_plane
+from coterie.report.rates import range_curves
 from coterie.report.regression import predicted_against_true, residuals
 from coterie.report.response import decision_regions, fitted_curve, permutation_importance
 from coterie.report.sequences import attention_map, forecast_lines
@@ -35,12 +37,16 @@ __all__ = [
     "fitted_curve",
     "fold_scores",
     "forecast_lines",
+    "game_curves",
+    "growth_clouds",
     "hyperparameter_scores",
     "learning_curves",
     "permutation_importance",
     "precision_recall_curve",
     "predicted_against_true",
+    "range_curves",
     "residuals",
+    "return_curve",
     "roc_curve",
     "score_intervals",
     "threshold_curve",

@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 from coterie.report import figures
 from coterie.report.drawing import as_array, to_svg
 from coterie.report.numbers import listed, percent, significant
-from coterie.report.words import confusions
+from coterie.report.over_training import told
+from coterie.report.words import acts, confusions
 
 MOST_TARGETS = 4
 
@@ -31,11 +32,13 @@ class Plate:
 
 @dataclass(frozen=True)
 class Mosaic:
-    """A figure of embedded pictures: (what it is, PNG in base64, text alternative) each."""
+    """A figure of embedded pictures: (what it is, PNG in base64, text alternative) each; lined: one below the
+    other, each with what it is beside it."""
 
     title: str
     panels: tuple[tuple[str, str, str], ...]
     caption: str = ""
+    lined: bool = False
 
 
 class Album:
@@ -73,6 +76,8 @@ def of_training(album: Album, facts: dict[str, Any], curves: Sequence[dict[str, 
     if not curves or not facts["winner"]:
         return []
     winner = facts["winner"]["index"]
+    if acts(facts):
+        return [_of_returns(album, facts, curves)]
     label = facts["metric"]["label"] if facts["task"] == "unsupervised" else "loss"
     plates = [
         album.plate(
@@ -96,7 +101,48 @@ def of_training(album: Album, facts: dict[str, Any], curves: Sequence[dict[str, 
                 "each member keeps the weights of its best epoch.",
             )
         )
+    if facts["compute"] and facts["compute"].get("rates"):
+        plates.append(_of_rates(album, facts))
+    if told(curves, winner, "realness") and told(curves, winner, "sample_realness"):
+        plates.append(_of_game(album, facts, curves))
     return plates
+
+
+def _of_rates(album: Album, facts: dict[str, Any]) -> Plate:
+    """What each learning rate came to before training."""
+    ax = figures.range_curves(facts["compute"]["rates"], facts["winner"]["index"])
+    caption = (
+        "Before training, networks of many rates learned for a hundred steps, all together. The rate that is "
+        "used is a third of the one that came to the lowest loss."
+    )
+    return album.plate("Learning rates", ax, caption)
+
+
+def _of_returns(album: Album, facts: dict[str, Any], curves: Sequence[dict[str, Any]]) -> Plate:
+    """An agent's return while it learned."""
+    pace, index = (facts["closeup"] or {}).get("pace", {}), facts["winner"]["index"]
+    most = pace.get("most", np.inf)
+    ax = figures.return_curve(curves, index, steps=pace.get("steps", 0), most=most)
+    members = len([c for c in curves if c["candidate"] == index])
+    caption = "Of episodes played greedily, from starts that were not learned from."
+    if members > 1:
+        caption += f" Thin lines are its {members} members; the band says how well their mean is known."
+    return album.plate("The return over training", ax, caption)
+
+
+def _of_game(album: Album, facts: dict[str, Any], curves: Sequence[dict[str, Any]]) -> Plate:
+    """Both players, by what the second one says."""
+    probability = facts["winner"]["family"] != "wgan"
+    ax = figures.game_curves(curves, facts["winner"]["index"], probability=probability)
+    caption = (
+        "How probable the discriminator holds it that rows it has not learned from, and samples, are real. "
+        "Lines that meet at one half mean that it cannot tell them apart: so well are samples made, or so "
+        "badly did it learn. Lines far apart mean that it has won, and the generator is told little."
+        if probability
+        else "The critic’s mean value of rows that it has not learned from, and of samples. The distance "
+        "between the lines estimates how far samples are from rows; their height means nothing."
+    )
+    return album.plate("The game", ax, caption)
 
 
 def of_search(album: Album, facts: dict[str, Any]) -> list[tuple[str, list[Plate]]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from coterie.report.illustrations import Album, Mosaic, Plate
-from coterie.report.numbers import count
+from coterie.report.numbers import count, significant
+from coterie.report.over_training import growth_clouds
 from coterie.report.planes import clouds, code_plane
 
 Facts = dict[str, Any]
@@ -35,14 +36,24 @@ def mosaics(found: Facts, part: str) -> list[Mosaic]:
     if "image" in drawn:
         panels = (("", drawn["image"], f"{drawn['count']} samples"),)
         made.append(Mosaic("Samples", panels, "Rows of its own, the first ones drawn: none was picked."))
+    grown = [look for look in found.get("growth", []) if "image" in look]
+    if grown:
+        lines = tuple(
+            (f"epoch {look['epoch']}{' (kept)' if look is grown[-1] else ''}", look["image"],
+             f"Samples at epoch {look['epoch']}")
+            for look in grown
+        )  # fmt: skip
+        caption = "What one network made at a few epochs, each column always of the same noise."
+        made.append(Mosaic("Samples over training", lines, caption, lined=True))
     if "nearest" in drawn:
         caption = "Above, the first samples; below each the training row that is nearest to it."
         made.append(Mosaic("Are they copies?", (("", drawn["nearest"]["image"], caption),), caption))
     if "walk" in found:
         item = found["walk"]
+        ends = f"{significant(item['low'])} to {significant(item['high'])}"
         caption = (
             f"Each line changes one of the {count(item['codes'], 'code number')} that vary most, from "
-            f"{item['low']:g} to {item['high']:g} deviations; the others stay at their means."
+            f"{ends} deviations; the others stay at their means."
         )
         made.append(Mosaic("A walk through the codes", (("", item["image"], caption),), caption))
     if "chain" in found:
@@ -73,4 +84,9 @@ def plates(album: Album, found: Facts, arrays: Facts) -> list[Plate]:
     if "cloud_real" in arrays and "samples" in found:
         ax = clouds(arrays["cloud_real"], arrays["cloud_made"], names=found["samples"]["axes"])
         drawn.append(album.plate("Samples beside rows", ax, "As many samples as rows, none of them picked."))
+        grown = [look for look in found.get("growth", []) if "points" in look]
+        if grown:
+            ax = growth_clouds(grown, arrays["cloud_real"], names=found["samples"]["axes"])
+            caption = "What one network made at a few epochs, of the same noise; rows in grey."
+            drawn.append(album.plate("Samples over training", ax, caption))
     return drawn

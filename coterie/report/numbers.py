@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 MISSING = "–"
+MOST_DECIMALS = 6
 MINUS = "−"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -43,8 +44,10 @@ def fixed(value: float, decimals: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else MINUS + "∞"
     size = abs(value)
-    if size >= 1e7 or decimals > 6:
+    # decimals that hardly move a number make it exact, not tiny
+    if size >= 1e7 or (decimals > 6 and size < 1e-3):
         return _scientific(value, decimals)
+    decimals = min(decimals, MOST_DECIMALS)
     text = f"{round(value, decimals):,.{max(decimals, 0)}f}"
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")

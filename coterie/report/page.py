@@ -17,8 +17,9 @@ from markupsafe import Markup
 from coterie.report import illustrations as drawn
 from coterie.report import made, numbers, words
 from coterie.report.candidates import ranking
-from coterie.report.closeups import allowed, cell, gallery, inside, of_network, of_sequences
+from coterie.report.closeups import allowed, cell, gallery, inside, of_episode, of_network, of_sequences
 from coterie.report.completing import complete
+from coterie.report.telling import telling
 
 MOST_COLUMNS, MOST_CANDIDATES, MOST_CLASSES, MOST_SUBGROUPS, MOST_VALUES = 300, 100, 100, 200, 80
 MOST_WORST = 50
@@ -41,7 +42,7 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
         "style": Markup(_resource("style.css")),
         "words": words,
         "n": numbers,
-        "title": f"{facts['name']}: {words.TASKS[facts['task']]}",
+        "title": f"{facts['name']}: {words.task_of(facts)}",
         "headlines": _headlines(facts),
         "baseline": _best_baseline(facts),
         "scores": _all_scores(facts),
@@ -57,8 +58,10 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
         "most_values": MOST_VALUES,
         "closeup": closeup,
         "inside": inside(closeup),
+        "telling": telling(closeup.get("made", {})),
         "steps": _steps(facts, arrays),
         "cell": cell,
+        "worst": [] if words.acts(facts) else facts["worst"],  # of starts that end alike there is none
         "gallery": gallery(facts["worst"][:MOST_WORST]),
         "most_worst": MOST_WORST,
         "plates": {
@@ -70,6 +73,7 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
             "thresholds": drawn.of_thresholds(album, facts),
             "learnt": drawn.of_learnt(album, facts),
             "network": of_network(closeup),
+            "played": of_episode(closeup),
             "made": made.mosaics(closeup.get("made", {}), closeup.get("part", "")),
             "codes": made.plates(album, closeup.get("made", {}), arrays),
             "sequences": of_sequences(album, closeup, arrays),
@@ -218,7 +222,7 @@ def _forest(facts: dict[str, Any], kind: str) -> tuple[list[dict[str, Any]], str
     others = [
         row(b["label"], b[kind].get(name), False) for b in sorted(facts["baselines"], key=_order(facts))
     ]
-    where = "on the test rows" if kind == "test" else "on validation rows"
+    where = f"on {'the test' if kind == 'test' else 'validation'} {words.row_of(facts)}s"
     return (rows + others if rows[0]["value"] is not None else []), label, facts["metric"]["maximise"], where
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from coterie.report.drawing import ACCENT, NAMED, OTHER, WIDTH, as_array, canvas, legend, plain, say
+from coterie.report.drawing import ACCENT, INK, NAMED, OTHER, WIDTH, as_array, canvas, plain, say
 
+MARKERS = "o^s"  # of the first four, the next four …
 MOST_NAMED = 10  # classes that have a colour and a name of their own
 
 
@@ -34,13 +35,21 @@ def code_plane(
         mine = label == place
         ax.scatter(
             across[mine], down[mine], s=11, lw=0, alpha=0.85, label=plain(name, 18),
-            color=NAMED[place % len(NAMED)], marker="o" if place < len(NAMED) else "^",
+            color=NAMED[place % len(NAMED)], marker=MARKERS[place // len(NAMED)],
         )  # fmt: skip
     ax.set(xlabel=names[0], ylabel=names[1] if points.shape[1] > 1 else "")
-    handles = ax.get_legend_handles_labels()
-    if handles[0]:
-        legend(ax, *handles)
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        beside(ax, handles, labels)
     return ax
+
+
+def beside(ax: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend to the right of the plot, where it covers no dot; its marks are larger than the dots."""
+    ax.legend(
+        handles, labels, loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False, fontsize=8.5,
+        labelcolor=INK, markerscale=2.0, handletextpad=0.2, borderaxespad=0.3, labelspacing=0.45,
+    )  # fmt: skip
 
 
 def clouds(real: Any, made: Any, *, names: Sequence[str] = ("", ""), ax: Axes | None = None) -> Axes:
@@ -49,5 +58,5 @@ def clouds(real: Any, made: Any, *, names: Sequence[str] = ("", ""), ax: Axes | 
     for points, colour, label in ((as_array(real), OTHER, "rows"), (as_array(made), ACCENT, "samples")):
         ax.scatter(points[:, 0], points[:, 1], s=9, lw=0, alpha=0.6, color=colour, label=label)
     ax.set(xlabel=plain(names[0], 34), ylabel=plain(names[1], 34))
-    legend(ax, *ax.get_legend_handles_labels())
+    beside(ax, *ax.get_legend_handles_labels())
     return ax

@@ -17,6 +17,7 @@ from coterie.report.drawing import finite
 
 SIDE = 96  # pixels of a picture's longer side, at most
 ACROSS, TILE = 8, 40  # maps in a row of a mosaic, and pixels of each one's longer side, at most
+FILM = 960  # pixels of a film's longer side, at most
 LINE = 120, 30  # width and height of a small line plot
 POINTS = 120  # steps of it that are drawn
 LINES = ("accent", "second", "third", "fourth")  # of its variables
@@ -86,6 +87,12 @@ def page_of(images: np.ndarray, low: float, high: float, across: int) -> np.ndar
         page[top : top + height, left : left + width, :3] = (tones[place] * 255).round().transpose(1, 2, 0)
         page[top : top + height, left : left + width, 3] = 255
     return page
+
+
+def film(frames: np.ndarray, across: int) -> str:
+    """Pictures (N, H, W, 3) uint8 of one thing at several moments, `across` in a line, as a PNG in base64."""
+    images = frames.transpose(0, 3, 1, 2).astype(np.float64)
+    return _png(Image.fromarray(page_of(images, 0, 255, across), "RGBA"), FILM)
 
 
 def line(steps: np.ndarray) -> Markup:

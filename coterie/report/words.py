@@ -4,6 +4,7 @@ time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from coterie.report.numbers import count, duration, number, percent, rounded
@@ -65,7 +66,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     ),
     "perplexity": (
         "perplexity",
-        "How many equally likely tokens it is as unsure as a choice among: 1 is certain and right.",
+        "How many equally likely tokens it is as unsure as a choice among: 1 is certain and right. Compare "
+        "on the same text cut into the same tokens; how a text of its own reads, it does not say.",
     ),
     "mse": ("mean squared error", "The mean of the squared errors, in squared units; large errors count the "
                                   "most."),
@@ -79,12 +81,12 @@ MEASURES: dict[str, tuple[str, str]] = {
     "reconstruction_error": (
         "reconstruction error",
         "The mean squared error of a number that went through its code, scaled as the network sees it. A "
-        "longer code always lowers it: compare codes of equal length.",
+        "longer code always lowers it: compare codes of one length. It does not say what they are good for.",
     ),
     "log_likelihood": (
         "log-likelihood",
         "How probable rows are that the model has not seen, in nats a row. Of numbers it is a density, which "
-        "depends on their unit: compare on the same data only.",
+        "depends on their unit: compare on the same data only. It says nothing of how samples look.",
     ),
     "evidence_bound": (
         "evidence bound",
@@ -92,7 +94,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     ),
     "pseudo_likelihood": (
         "pseudo-likelihood",
-        "How well each number of a row is told from all its others, in nats a row.",
+        "How well each number of a row is told from all its others, in nats a row. It is no likelihood of "
+        "the row: samples may be poor none the less.",
     ),
     "denoising_error": (
         "denoising error",
@@ -110,10 +113,29 @@ MEASURES: dict[str, tuple[str, str]] = {
     ),
     "mmd": (
         "discrepancy of samples (MMD²)",
-        "How far samples lie from real rows as a whole; about 0 where this kernel sees no difference. It "
+        "How far samples lie from real rows as a whole; about 0 where its kernels see no difference. It "
         "does not see copying: look at the nearest rows of training.",
     ),
-    "episode_return": ("return", "The sum of the rewards of an episode, on average."),
+    "bits_per_dimension": (
+        "bits per dimension",
+        "The log-likelihood, or its bound, in bits for each number of a row: what it takes to write one down "
+        "to a step of 1 in the data’s own unit (of a pixel, a shade of grey). Below 0 where that step is "
+        "coarse.",
+    ),
+    "realness": (
+        "D(x), rows",
+        "What the second player of the game says of rows that it has not learned from: a discriminator how "
+        "probably they are real, a critic a value without a scale.",
+    ),
+    "sample_realness": (
+        "D(G(z)), samples",
+        "What it says of samples: where this is as for rows, it cannot tell them apart. Another one might.",
+    ),
+    "episode_return": (
+        "return",
+        "The sum of the rewards of an episode, on average over starts that were not learned from. It says "
+        "nothing of worlds that differ from this one.",
+    ),
     "mape": ("mean percentage error", "The average error as a share of the true value; unreliable when true "
                                       "values are near 0."),
 }  # fmt: skip
@@ -123,6 +145,7 @@ LOWER_IS_BETTER = frozenset(
         "false_positive_rate", "miss_rate", "log_loss", "brier", "calibration_error",
         "mse", "rmse", "mae", "median_ae", "mape", "perplexity",
         "reconstruction_error", "denoising_error", "contrastive_loss", "masked_loss", "mmd",
+        "bits_per_dimension",
     }
 )  # fmt: skip
 
@@ -133,8 +156,9 @@ HEADLINES = {
     "regression": ("rmse", "mae", "r2"),
     "text": ("log_loss", "token_accuracy", "perplexity"),
     "unsupervised": (
-        *("episode_return", "log_likelihood", "evidence_bound", "mmd", "reconstruction_error"),
-        *("denoising_error", "contrastive_loss", "masked_loss", "pseudo_likelihood"),
+        *("episode_return", "log_likelihood", "evidence_bound", "bits_per_dimension", "mmd"),
+        *("reconstruction_error", "denoising_error", "contrastive_loss", "masked_loss", "pseudo_likelihood"),
+        *("realness", "sample_realness"),
     ),
 }
 
@@ -154,6 +178,21 @@ SPLITS = {
     "forward in time": "forward in time: always trained on earlier rows than it is judged on",
     "as the table says": "as the table's own split column says",
 }
+
+
+def acts(facts: Mapping[str, Any]) -> bool:
+    """Whether it is of an agent that learned by reward: its rows are starts of episodes."""
+    return bool(facts["metric"]["name"] == "episode_return")
+
+
+def row_of(facts: Mapping[str, Any]) -> str:
+    """What one of the rows that it is judged by is called."""
+    return "episode" if acts(facts) else "row"
+
+
+def task_of(facts: Mapping[str, Any]) -> str:
+    """What was learned, in a few words."""
+    return "learning by reward" if acts(facts) else TASKS[facts["task"]]
 
 
 def measure(name: str, label: str | None = None) -> str:
@@ -192,10 +231,12 @@ def honesty(facts: dict[str, Any]) -> str:
     """What the scores on the page are worth: scored on a test set, on validation rows only, or on nothing."""
     data, scored = facts["data"], int(number(facts["test_scored"]) if facts["test_scored"] is not None else 0)
     if facts["test"]:
+        row = row_of(facts)
+        what = "whose starts were" if acts(facts) else "that were"
         kept = (
-            f"Scores are on {count(data['test'], 'test row')} that were set aside before anything was looked "
+            f"Scores are on {count(data['test'], f'test {row}')} {what} set aside before anything was looked "
             "at. "
-            "A range in small print is a 95 % interval: with other test rows of the same kind, a score "
+            f"A range in small print is a 95 % interval: with other test {row}s of the same kind, a score "
             "somewhere in it would be no surprise."
         )
         if scored > 1:
@@ -232,7 +273,11 @@ def unfinished(facts: dict[str, Any]) -> str:
 def about_data(facts: dict[str, Any]) -> str:
     """How many rows there are and what each is for, as one paragraph."""
     data = facts["data"]
-    parts = [f"The table has {count(data['rows'], 'row')}."]
+    row = "start" if acts(facts) else "row"
+    if acts(facts):
+        parts = [f"Episodes begin in {count(data['rows'], 'way')}."]
+    else:
+        parts = [f"The table has {count(data['rows'], 'row')}."]
     if data["unusable_rows"]:
         parts.append(
             f"{count(data['unusable_rows'], 'row')} could not be used because the target is missing."
@@ -240,14 +285,14 @@ def about_data(facts: dict[str, Any]) -> str:
     how = SPLITS.get(data["split"], data["split"])
     if data["test"]:
         parts.append(
-            f"{count(data['test'], 'row')} "
+            f"{count(data['test'], row)} "
             f"({percent(data['test'] / max(data['test'] + data['development'], 1))}) were set "
             f"aside as the test set, {how}; the other {data['development']:,} were for training and choosing."
         )
     else:
         parts.append(
-            f"All {data['development']:,} usable rows were for training and choosing; none were set aside as "
-            "a test set."
+            f"All {data['development']:,} usable {row}s were for training and choosing; none were set aside "
+            "as a test set."
         )
     if data["folds"] > 1:
         parts.append(
@@ -270,10 +315,20 @@ def about_training(facts: dict[str, Any]) -> str:
     groups = (
         f" in {count(compute['cohorts'], 'group')} of the same structure" if compute["cohorts"] > 1 else ""
     )
-    return (
+    said = (
         f"{count(compute['members'], 'network')} ({count(n, 'candidate')} on every fold and seed) were "
         "trained "
         f"together{groups}, in {duration(compute['seconds'])} on {compute['device']}."
+    )
+    if not compute.get("rounds"):
+        return said
+    steps = [
+        f"after {percent(until)} of their epochs the best {left} went on" for until, left in compute["rounds"]
+    ]
+    share = percent(compute["epochs"] / max(1, compute["planned"]))
+    return (
+        f"{said} By successive halving: {', '.join(steps)}, and the others were pruned. So {share} of all "
+        "epochs were trained."
     )
 
 
@@ -288,7 +343,7 @@ def about_comparison(facts: dict[str, Any]) -> str:
     if found["metric"] == facts["metric"]["name"]:
         label, lower = facts["metric"]["label"], not facts["metric"]["maximise"]
     values = [rounded(v, low, high) for v in (found["difference"], low, high)]
-    where = "on the same test rows" if found["on"] == "test" else "on the same validation rows"
+    where = f"on the same {'test' if found['on'] == 'test' else 'validation'} {row_of(facts)}s"
     text = f"Network minus {name}, {where}: {values[0]} {label}"
     if low == low and high == high:
         text += f" (95 % interval {values[1]} to {values[2]})"

@@ -12,6 +12,7 @@ import polars as pl
 import torch
 
 from coterie.data.dataset import Dataset
+from coterie.data.pixels import Raster
 from coterie.data.schema import Schema
 from coterie.report.thumbnails import picture, tones
 
@@ -33,6 +34,8 @@ def shown(
     assert len(positions) == len(rows)
     if dataset is None:
         return [{} for _ in rows]
+    if pixels := _pixels(dataset.schema, frame, rows):
+        return pixels
     columns = dataset.schema.features[:most]
     plain = [c.name for c in columns if c.kind not in ("image", "sequence")]
     cells = frame.select(plain)[rows.tolist()].rows(named=True) if plain else [{}] * len(rows)
@@ -71,6 +74,21 @@ def variables(schema: Schema, name: str) -> slice:
             return slice(start, start + column.shape[1])
         start += column.shape[1]
     raise AssertionError(f"no sequence column '{name}'")
+
+
+def _pixels(schema: Schema, frame: pl.DataFrame, rows: np.ndarray) -> list[dict[str, Cell]]:
+    """Rows of a table whose columns are the pixels of an image, as this image; [] of another."""
+    names = [column.name for column in schema.features]
+    raster = Raster.of(names)
+    if raster is None:
+        return []
+    some = frame.select(names).gather_every(max(1, frame.height // LOOKED_AT))
+    known = raster.images(some)
+    if known is None:
+        return []
+    low, high = tones(known)
+    images = raster.images(frame.select(names)[rows.tolist()], low)
+    return [] if images is None else [{"image": {"image": picture(image, low, high)}} for image in images]
 
 
 def _pictures(dataset: Dataset, positions: np.ndarray) -> list[Cell]:

@@ -18,6 +18,7 @@ from coterie.errors import ModelError
 from coterie.model import Model
 from coterie.report.thumbnails import mosaic, picture
 from coterie.study.cells import range_of, text
+from coterie.study.episode import episode, pace
 from coterie.study.forecasts import forecasts
 from coterie.study.inside import attention_maps, augmented, first_convolution, looks_of_start
 from coterie.study.made import made
@@ -39,11 +40,16 @@ Facts = dict[str, Any]
 
 
 def closeup(
-    problem: Problem, model: Model, question: Question, trace: pl.DataFrame | None = None
+    problem: Problem,
+    model: Model,
+    question: Question,
+    trace: pl.DataFrame | None = None,
+    growth: list[Facts] | None = None,
 ) -> tuple[Facts, dict[str, Any]]:
     """Facts of the page's section, JSON-able, {} where nothing suits; and arrays of its figures by name.
 
     Without single rows if so asked. trace: the winner's weights step by step, see `frames.weight_frame`.
+    growth: what it drew while it learned, see `growth_of`.
     """
     dataset = problem.dataset
     positions, part = rows_to_show(problem, model, question)
@@ -54,6 +60,10 @@ def closeup(
     found["made"], arrays = made(
         problem, model, positions, _trained_on(problem, model, question), question.rows, question.seed
     )
+    if growth and found["made"]:
+        found["made"]["growth"] = growth
+    found["episode"] = episode(problem, model, positions)
+    found["pace"] = pace(model, len(_trained_on(problem, model, question)))
     found["coefficients"] = _coefficients(model)
     found["trace"] = {} if trace is None else _trace(trace)
     if question.rows and len(positions):

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from coterie.making import codes_of
+from coterie.making import able, codes_of
 from coterie.model import Model
+from coterie.models.agents import AgentFamily
+from coterie.models.diffusion import Diffusion
 from coterie.models.shape import Shape
 from coterie.models.unsupervised import UnsupervisedFamily
 from coterie.report.card import model_card
 from coterie.report.page import render
+from coterie.study.agent_baselines import fit_agent_baselines
 from coterie.study.assess import assess, member_validation
 from coterie.study.baselines import Baseline, fit_baselines
 from coterie.study.closeup import closeup
@@ -28,12 +31,17 @@ from coterie.study.fitted import assemble, best_member, out_of_fold, score_candi
 from coterie.study.fitting import Clock, curves_of, fit_cohorts, read_trained
 from coterie.study.folder import ASSESSMENT, CHECKPOINT, MODEL, PREDICTIONS, REPORT, Folder
 from coterie.study.frames import weight_frame
+from coterie.study.gap_baselines import fit_gap_baselines
+from coterie.study.growth import growth_of
+from coterie.study.halving import ROUNDS, kept
 from coterie.study.initial import Posed
 from coterie.study.planning import costs_of, device_of, metric_of, planned, room_for
 from coterie.study.problem import Problem
 from coterie.study.question import Question
+from coterie.study.rates import RangeTest, range_tests, with_rates
 from coterie.study.remarks import about_model, cut_short, remarks, searched_names, versions
 from coterie.study.row_baselines import fit_row_baselines
+from coterie.study.search import asks_auto
 from coterie.study.selection import Scored, choose
 from coterie.training.arena import Arena
 from coterie.training.plan import CohortPlan, Member, make_plan, member_key
@@ -52,16 +60,18 @@ def course(
     all_rows = ((problem.development, np.empty(0, dtype=np.int64)),)
     arena = Arena.of(problem.dataset, problem.folds or all_rows, device, start=start)
     costs, shape = costs_of(candidates, problem), Shape.of(problem.schema)
-    plans = make_plan(
-        candidates,
-        len(arena.training),
-        question.seeds,
-        question.seed,
-        lambda c: room_for(c, costs[c.index], shape),
-    )
-    yield planned(plans, candidates, costs, problem, metric)
+    room = {c.index: room_for(c, costs[c.index], shape) for c in candidates}
+    tests: list[RangeTest] = []
+    if asks_auto(question.fix):
+        for test in range_tests(candidates, arena, question.seed, room):
+            tests.append(test)
+            yield Phase("rates", f"{test.family}: {test.lr:.2g}")
+        candidates = with_rates(candidates, tests)
+    plans = make_plan(candidates, len(arena.training), question.seeds, question.seed, lambda c: room[c.index])
+    rounds = ROUNDS[question.search]
+    yield planned(plans, candidates, costs, problem, metric, rounds)
     yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
-    yield from fit_cohorts(folder, plans, arena, metric, clock)
+    yield from fit_cohorts(folder, plans, arena, metric, clock, rounds)
     trained = read_trained(folder, plans)
     ranked = score_candidates(candidates, trained, problem)
     winner = choose(ranked, metric.maximise, question.prefer)
@@ -103,13 +113,19 @@ def course(
                 "cohorts": len(trained),
                 "seconds": clock.seconds,
                 "device": str(device),
+                "epochs": sum(r.epochs for t in trained for r in t.records),
+                "planned": sum(m.candidate.recipe.epochs for t in trained for m in t.plan.members),
+                "rates": [test.facts() for test in tests],
+                "rounds": [[one.until, kept(one, len(candidates))] for one in rounds[:-1]],
             },
             "versions": versions(),
         },
     )
     ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
     traced = weight_frame(folder, [winner.candidate], problem.dataset)
-    facts["closeup"], examples = closeup(problem, ensemble, question, traced)
+    facts["closeup"], examples = closeup(
+        problem, ensemble, question, traced, growth_of(folder, winner.candidate.index)
+    )
     arrays |= examples
     yield Phase("report")
     _write(folder, facts, arrays, ensemble)
@@ -121,14 +137,17 @@ def _baselines(problem: Problem, model: Model, seed: int) -> Iterator[Baseline]:
     parts = (problem.dataset, problem.folds, problem.development, problem.test)
     if model.task != "unsupervised":
         return fit_baselines(*parts, task=model.task, outputs=model.target.outputs, seed=seed)
+    if isinstance(model.family, AgentFamily):
+        return fit_agent_baselines(problem.dataset, problem.folds, problem.test, seed=seed)
     if not isinstance(model.family, UnsupervisedFamily):
-        return iter(())
+        return fit_gap_baselines(*parts)
     return fit_row_baselines(
         *parts,
         scaling=model.family.scaled(),
-        codes=codes_of(model) or 0,
+        codes=(codes_of(model) or 0) if "decode" in able(model) else 0,  # not of the nearest of some centres
         samples="mmd" in model.family.measures,
         continuous=model.skeleton().continuous,
+        noisy=isinstance(model.family, Diffusion),
         seed=seed,
     )
 

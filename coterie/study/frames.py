@@ -18,11 +18,12 @@ MEMBER = {"candidate": pl.Int64, "fold": pl.Int64, "seed": pl.Int64}
 
 
 def epoch_frame(folder: Folder, metric: str) -> pl.DataFrame:
-    """candidate, fold, seed, epoch, metric ("training_loss" and the study's), value."""
+    """candidate, fold, seed, epoch, metric ("training_loss", the study's, others of a row), value."""
     schema = {**MEMBER, "epoch": pl.Int64, "metric": pl.String, "value": pl.Float64}
     parts = [pl.DataFrame(schema=schema)]
     for curve in curves_of(folder):
-        for name, values in (("training_loss", curve["train"]), (metric, curve["validation"])):
+        told = {**curve["beside"], "training_loss": curve["train"], metric: curve["validation"]}
+        for name, values in told.items():
             frame = pl.DataFrame(
                 {"epoch": curve["epoch"], "value": values}, schema={"epoch": pl.Int64, "value": pl.Float64}
             )

@@ -15,7 +15,7 @@ from torch import Tensor
 from coterie.data.dataset import Dataset
 from coterie.data.schema import Column, Schema, Target
 from coterie.metrics.catalogue import METRICS, Metric
-from coterie.metrics.unsupervised import MEASURES
+from coterie.metrics.unsupervised import JUDGED
 from coterie.study.cells import shown, text
 from coterie.study.importance import Predictor
 from coterie.study.scores import Judged
@@ -48,9 +48,9 @@ def row_losses(judged: Judged, task: str) -> Tensor:
 
 def measured(judged: Judged) -> tuple[int, Metric]:
     """The first measure that there is of rows judged without labels: its column, and what it is."""
-    there = ~judged.output[:, : len(MEASURES)].isnan().all(0)
+    there = ~judged.output[:, : len(JUDGED)].isnan().all(0)
     place = int(there.to(torch.int64).argmax())
-    return place, METRICS[MEASURES[place]]
+    return place, METRICS[JUDGED[place]]
 
 
 def worst_rows(judged: Judged, frame: pl.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
@@ -111,7 +111,7 @@ def _truth(target: Target, steps: Tensor, frame: pl.DataFrame, row: int) -> str:
 def _prediction(target: Target, steps: Tensor) -> str:
     """steps: (T, K), T = 1 unless every step has an answer."""
     if target.task == "unsupervised":
-        known = zip(MEASURES, steps[0].tolist(), strict=False)
+        known = zip(JUDGED, steps[0].tolist(), strict=False)
         return ", ".join(f"{METRICS[name].label} {value:.4g}" for name, value in known if value == value)
     if target.task == "text":
         return f"{int(steps[:, 1].round().sum())} of {len(steps)} tokens right"

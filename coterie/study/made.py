@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from coterie import making
+from coterie.data.synthetic import MODE, grid_centres, ring_centres
 from coterie.metrics import likeness
 from coterie.model import Model
 from coterie.models.unsupervised import Unlabelled
-from coterie.report.thumbnails import sheet
-from coterie.study.cells import range_of, text
+from coterie.study.cells import text
+from coterie.study.growth import plane
+from coterie.study.pictures import Pictures
 from coterie.study.problem import Problem
 
 SHOWN, SAMPLES, STEPS = 10, 64, 9  # rows beside their reconstructions; samples; steps of a walk or a chain
@@ -27,7 +29,9 @@ WALKS = 8  # codes that are walked along
 FROM, TO = -2.0, 2.0  # deviations of a code
 JUDGED = 1000  # rows, and samples, that comparisons look at
 DOTS = 1500  # of a plane
-TABLE = 8  # rows of a table that are shown
+TABLE, COLUMNS = 8, 8  # rows and columns of a table that are shown
+NEAR = 3  # deviations of a mode within which a sample is of it
+CENTRES = {"ring": ring_centres, "grid": grid_centres}  # sets whose modes are known
 
 Facts = dict[str, Any]
 
@@ -48,15 +52,15 @@ def made(
     arrays: dict[str, Any] = {}
     if network.has("encode"):
         facts["codes"], arrays = look.codes()
-    if network.has("decode") and network.has("encode") and look.images:
-        facts["walk"] = look.walk()
+    if network.has("decode") and network.has("encode") and look.pictures:
+        facts["walk"] = look.walk(look.pictures)
     if network.has("reconstruct") and rows:
         facts["reconstructions"] = look.reconstructions()
     if network.has("sample"):
         facts["samples"], cloud = look.samples(rows)
         arrays |= cloud
-    if network.has("chain") and look.images:
-        facts["chain"] = look.chain()
+    if network.has("chain") and look.pictures:
+        facts["chain"] = look.chain(look.pictures)
     return {name: value for name, value in facts.items() if value}, arrays
 
 
@@ -74,9 +78,10 @@ class _Look:
     ) -> None:
         self.problem, self.model, self.network, self.seed = problem, model, network, seed
         self.positions, self.training = _spread(positions, JUDGED), _spread(training, 5 * JUDGED)
-        self.images = [column.kind for column in model.schema.features] == ["image"]
-        if self.images:
-            self.low, self.high = range_of(problem.dataset)
+        self.pictures = Pictures.of(problem.dataset)
+        self.columns = [column.name for column in model.schema.features]
+        if not self.pictures and len(self.columns) > COLUMNS:
+            self.columns = _liveliest(making.presented(model.schema, self.inputs(self.training)))
 
     def inputs(self, positions: np.ndarray) -> dict[str, Tensor]:
         at = torch.from_numpy(positions)
@@ -87,13 +92,13 @@ class _Look:
         """(N, D) as the network sees them."""
         return np.asarray(self.model.call("vectors", inputs, 0).double().numpy())
 
-    def sheet(self, made: dict[str, Tensor], across: int) -> str:
-        return sheet(made["image"].double().numpy(), self.low, self.high, across)
+    def table(self, rows: dict[str, Tensor]) -> Any:
+        """Raw inputs as a table of those columns that are shown."""
+        return making.presented(self.model.schema, rows).select(self.columns)  # type: ignore[union-attr]
 
-    def below(self, above: dict[str, Tensor], below: dict[str, Tensor]) -> str:
-        """Images in one row, and as many under them."""
-        both = torch.cat([part["image"].double() for part in (above, below)])
-        return self.sheet({"image": both}, len(above["image"]))
+    def left_out(self) -> Facts:
+        every = len(self.model.schema.features)
+        return {"columns": every} if len(self.columns) < every else {}
 
     def codes(self) -> tuple[Facts, dict[str, Any]]:
         """What a label says of the codes, and the plane in which they vary most."""
@@ -118,7 +123,7 @@ class _Look:
         facts["flat"] = asked.shape[1] > 2
         return facts, {"plane": plane[at].astype(np.float32), "plane_label": truth[at]}
 
-    def walk(self) -> Facts:
+    def walk(self, pictures: Pictures) -> Facts:
         """Along each of a few codes, from one end of its spread to the other, the others at their means."""
         codes = self.model.call("features", self.inputs(self.training), 0)
         center, spread = codes.mean(0), codes.std(0)
@@ -128,16 +133,15 @@ class _Look:
         for place, code in enumerate(order.tolist()):
             walks[place, :, code] += steps * spread[code]
         made = self.model.call("decode", {"codes": walks.flatten(0, 1)}, 0)
-        return {"image": self.sheet(made, STEPS), "codes": len(order), "low": FROM, "high": TO}
+        return {"image": pictures.sheet(made, STEPS), "codes": len(order), "low": FROM, "high": TO}
 
     def reconstructions(self) -> Facts:
-        some = self.positions[: SHOWN if self.images else TABLE]
+        some = self.positions[: SHOWN if self.pictures else TABLE]
         inputs = self.inputs(some)
         made = self.model.call("reconstruct", inputs, 0)
-        if self.images:
-            return {"image": self.below(inputs, made), "rows": len(some)}
-        before, after = (making.presented(self.model.schema, part) for part in (inputs, made))
-        return {"table": _beside(before, after), "rows": len(some)}
+        if self.pictures:
+            return {"image": self.pictures.below(inputs, made), "rows": len(some)}
+        return {"table": _beside(self.table(inputs), self.table(made)), "rows": len(some), **self.left_out()}
 
     def samples(self, rows: bool) -> tuple[Facts, dict[str, Any]]:
         """Samples, and how they compare with rows that were not trained on."""
@@ -157,31 +161,44 @@ class _Look:
             "copying": {"samples": copies.samples, "held_out": copies.held_out, "ratio": copies.ratio},
         }
         arrays: dict[str, Any] = {}
-        if self.images:
-            facts |= {"image": self.sheet(some, 8), "count": len(some["image"])}
+        if self.pictures:
+            facts |= {"image": self.pictures.sheet(some, 8), "count": SAMPLES}
             if rows:
                 near = self.inputs(self.training[copies.nearest[:SHOWN]])
                 first = {name: part[:SHOWN] for name, part in some.items()}
-                facts["nearest"] = {"image": self.below(first, near)}
+                facts["nearest"] = {"image": self.pictures.below(first, near)}
         else:
-            shown = making.presented(self.model.schema, {n: part[:TABLE] for n, part in drawn.items()})
-            facts["table"] = [{n: text(cell) for n, cell in row.items()} for row in shown.rows(named=True)]  # type: ignore[union-attr]
-            columns = self.model.schema.features
-            if [column.kind for column in columns] == ["numeric", "numeric"]:
+            if not plane(self.model.schema):
+                shown = self.table({n: part[:TABLE] for n, part in drawn.items()})
+                facts["table"] = [
+                    {n: text(cell) for n, cell in row.items()} for row in shown.rows(named=True)
+                ]
+                facts |= self.left_out()
+            else:
                 at = _spread(np.arange(number), DOTS)
                 both = self.inputs(self.positions)["numeric"], drawn["numeric"][:number]
                 arrays = {
                     n: part.float().numpy()[at]
                     for n, part in zip(("cloud_real", "cloud_made"), both, strict=True)
                 }
-                facts["axes"] = [column.name for column in columns]
+                facts["axes"] = self.columns
+                if self.problem.table.source in CENTRES:
+                    points = drawn["numeric"].double().numpy()
+                    facts["modes"] = _modes(points, CENTRES[self.problem.table.source]())
         return facts, arrays
 
-    def chain(self) -> Facts:
+    def chain(self, pictures: Pictures) -> Facts:
         place = torch.arange(4)
         given = {"place": place, "key": torch.tensor(self.seed), "label": torch.full_like(place, -1)}
         states = self.model.call("chain", given, 0, shown=STEPS)
-        return {"image": self.sheet(states, STEPS), "rows": len(place), "steps": STEPS}
+        return {"image": pictures.sheet(states, STEPS), "rows": len(place), "steps": STEPS}
+
+
+def _modes(points: np.ndarray, centres: np.ndarray) -> Facts:
+    """Of data whose modes are known, how many have samples: a tenth of a fair share of them, at least."""
+    fair = len(points) / len(centres)
+    found = likeness.mode_coverage(points, centres, NEAR * MODE, fewest=max(1, round(fair / 10)))
+    return {"covered": found.covered, "modes": found.modes, "near": found.near, "deviations": NEAR}
 
 
 def _clusters(codes: np.ndarray, labels: np.ndarray, groups: int, seed: int) -> Facts:
@@ -191,6 +208,13 @@ def _clusters(codes: np.ndarray, labels: np.ndarray, groups: int, seed: int) -> 
     found = KMeans(min(groups, len(codes)), n_init=10, random_state=seed).fit_predict(codes)
     agreement = likeness.cluster_agreement(found, labels)
     return {"adjusted_rand": agreement.adjusted_rand, "information": agreement.information}
+
+
+def _liveliest(table: Any) -> list[str]:
+    """Of very many columns those with the most different values, in their order."""
+    different = {name: table[name].n_unique() for name in table.columns}
+    chosen = sorted(table.columns, key=lambda name: -different[name])[:COLUMNS]
+    return [name for name in table.columns if name in chosen]
 
 
 def _beside(before: Any, after: Any) -> list[dict[str, list[str]]]:

@@ -59,12 +59,12 @@ class Problem:
 
     def capacity_warning(self, parameters: int) -> str | None:
         """Whether a network has more parameters than a table's rows can carry; of pixels, steps and words,
-        which share their weights, a count says little."""
-        table = set(Shape.of(self.schema).kinds) <= {"table"} and self.dataset.task != "text"
-        if not table:
-            return None
-        simplest = "linear_autoencoder" if self.dataset.task == "unsupervised" else "linear"
-        return capacity_warning(parameters, self.training_rows, simplest)
+        which share their weights, a count says little, and little where rows themselves are learned."""
+        table = set(Shape.of(self.schema).kinds) <= {"table"} and self.dataset.task not in (
+            "text",
+            "unsupervised",
+        )
+        return capacity_warning(parameters, self.training_rows) if table else None
 
 
 def pose(
@@ -78,6 +78,8 @@ def pose(
     if question.skip_bad:
         table = without_bad_images(table)
         test = None if test is None else without_bad_images(test)
+    if _fills_gaps(question, table):
+        question, table = replace(question, target=(), task="unsupervised"), replace(table, target=())
     ignore, task = question.ignore, question.task or _task_of(question, table)
     arrangement = arrangement_of(question, table)
     if arrangement is not None:
@@ -108,8 +110,10 @@ def pose(
     labels = None if roles.split is None else roles.split[usable]
     if test is not None:
         labels = np.where(usable < len(first.frame), "train", "test")
-    # of an environment there is always more to see: starts to validate by, but no folds
-    usual_folds = 1 if environment_of(first) else _default_folds(len(usable))
+    # of an environment there is always more to see: starts to validate by, but no folds; and of the members
+    # that go on from texts one alone is kept, as texts cannot be averaged
+    alone = task == "text" and len(table.frame.columns) == 1
+    usual_folds = 1 if environment_of(first) or alone else _default_folds(len(usable))
     folds = usual_folds if question.folds is None else question.folds
     parts = split(
         len(usable),
@@ -208,6 +212,15 @@ def _task_of(question: Question, table: Table) -> str | None:
     if "text" in learned or (not learned and is_written(table, question.target or table.target)):
         return "text"
     return "classification" if learned and "regression" not in learned else None
+
+
+def _fills_gaps(question: Question, table: Table) -> bool:
+    """Whether texts that could be written are read instead, by families that learn them without a target."""
+    families = named(question)
+    suited = [family for family in families if "unsupervised" in family.tasks and "text" in family.reads]
+    if not families or len(suited) < len(families) or question.task not in (None, "unsupervised"):
+        return False
+    return is_written(table, question.target or table.target)
 
 
 def named(question: Question) -> list[type[Family]]:

@@ -21,7 +21,8 @@ from coterie.data.dataset import Dataset
 from coterie.metrics.unsupervised import MEASURES
 from coterie.models.rows import Rows
 from coterie.models.shape import Shape
-from coterie.models.unsupervised import NATS
+from coterie.models.unsupervised import NATS, with_bits
+from coterie.objectives.diffusing import plain_error
 from coterie.study.baselines import Baseline
 
 DENSE = 20  # numbers of a row up to which a kernel density is worth its while
@@ -48,12 +49,14 @@ def fit_row_baselines(
     codes: int,
     samples: bool,
     continuous: bool,
+    noisy: bool,
     seed: int,
 ) -> Iterator[Baseline]:
     """Yields one finished baseline at a time, the simplest first.
 
     scaling: of the network's rows; codes: K, 0 where it has none; samples: whether it is judged by samples;
-    continuous: whether its likelihoods are densities, in the data's unit.
+    continuous: whether its likelihoods are densities, in the data's unit; noisy: whether its denoising error
+    is of noise that it guesses, as that of diffusion is.
     """
     if not len(test) and not any(len(validation) for _, validation in folds):
         return
@@ -61,7 +64,7 @@ def fit_row_baselines(
     shape = Shape.of(dataset.schema)
     kinds: list[tuple[str, str, str, Callable[[np.ndarray], Said]]] = [
         ("dummy", "each number on its own", "The mean and the spread of every number, as if they had nothing "
-         "to do with one another.", lambda x: _independent(x, scaling == "unit", continuous)),
+         "to do with one another.", lambda x: _independent(x, scaling == "unit", continuous, noisy)),
     ]  # fmt: skip
     if codes:
         kinds.append(("pca", f"principal components ({codes})", "As many as a code has numbers.",
@@ -100,6 +103,7 @@ def _vectors(prepare: Rows, dataset: Dataset, at: np.ndarray) -> np.ndarray:
 def _output(said: Said, x: np.ndarray, shift: float, samples: bool, seed: int) -> torch.Tensor:
     """(N, S), or (N, S + 2D) with samples; log-densities in the data's unit."""
     found = {n: v - shift if n in NATS else v for n, v in said.judge(x).items()}
+    found = with_bits(found, x.shape[1])
     columns = [torch.from_numpy(found.get(name, np.full(len(x), math.nan))) for name in MEASURES]
     judged = torch.stack(columns, 1)
     if not samples:
@@ -110,8 +114,10 @@ def _output(said: Said, x: np.ndarray, shift: float, samples: bool, seed: int) -
     return torch.cat([judged, torch.from_numpy(drawn), torch.from_numpy(x)], 1)
 
 
-def _independent(x: np.ndarray, unit: bool, continuous: bool) -> Said:
-    mean, spread = x.mean(0), np.maximum(x.std(0), 1e-3)
+def _independent(x: np.ndarray, unit: bool, continuous: bool, noisy: bool) -> Said:
+    mean, variance = x.mean(0), x.var(0)
+    # one more row of the usual variance: a column that is constant here may not be so elsewhere
+    spread = np.maximum(np.sqrt((len(x) * variance + variance.mean()) / (len(x) + 1)), 1e-3)
 
     def judge(z: np.ndarray) -> Columns:
         if continuous:
@@ -123,7 +129,8 @@ def _independent(x: np.ndarray, unit: bool, continuous: bool) -> Said:
             nats = np.full_like(z, math.nan)
         total = nats.sum(1)
         error = ((z - mean) ** 2).mean(1)
-        return {
+        noise = {"denoising_error": plain_error(z, mean, spread)} if noisy else {}
+        return noise | {
             "reconstruction_error": error,
             "log_likelihood": total,
             "evidence_bound": total,

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from coterie.data.bundled import SETS
+from coterie.data.bundled import SETS, environment_of
 from coterie.data.cells import with_whole_paths
 from coterie.data.read import Table, read
 from coterie.errors import StudyError
@@ -285,7 +285,7 @@ class Study:
 
 def _kept(table: Table, folder: Folder, name: str) -> Table:
     """The table as a resume can read it: data without a file of their own are written beside the study."""
-    if table.path is not None or table.source in SETS:
+    if table.path is not None or table.source in SETS or environment_of(table):
         return table
     path = folder.path / f"{name}.parquet"
     table = with_whole_paths(table)  # files were named from where the person stood

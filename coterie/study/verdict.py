@@ -101,7 +101,8 @@ def verdict(
     # A digit more than the interval supports, so that the difference of the two is seen to be what is told.
     width = (c.difference.low / 4, c.difference.high / 4)
     ours, theirs = rounded(c.network, *width), rounded(c.baseline, *width)
-    rows = f"{c.rows:,} {'test' if c.on == 'test' else 'validation'} row{'' if c.rows == 1 else 's'}"
+    row = "episode" if c.metric.name == "episode_return" else "row"
+    rows = f"{c.rows:,} {'test' if c.on == 'test' else 'validation'} {row}{'' if c.rows == 1 else 's'}"
     alone = c.metric.tasks == ("unsupervised",)  # there is no answer that rows could be given
     label, rival = c.metric.label, c.label if alone else _the(c.name, c.label)
     gap = f"difference {rounded(c.difference.value, *width)}, 95 % interval "
@@ -196,7 +197,7 @@ def look_at(
     elif task == "multilabel":
         name, why = _for_labels(target)
     elif task == "unsupervised":
-        name, why = metric.name, f"It is what was selected by. {metric.help}"
+        name, why = metric.name, "It is what was selected by."
     elif task == "text":
         name, why = "perplexity", "Among how many tokens the model still hesitates, whatever their number."
     else:

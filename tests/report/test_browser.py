@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from example_facts import example
 from test_closeups import EXTRAS, PNG
+from test_made import MADE, unlabelled
 
 from coterie.report.page import render
 
@@ -32,9 +33,9 @@ document.title = 'width ' + d.documentElement.scrollWidth + ' text ' + d.body.in
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("task", ["binary", "regression", "multiclass"])
+@pytest.mark.parametrize("task", ["binary", "regression", "multiclass", "unsupervised"])
 def test_nothing_sticks_out(task: str, width: int, tmp_path: Path) -> None:
-    facts, arrays, curves = example(task)
+    facts, arrays, curves = example(task) if task != "unsupervised" else (*unlabelled(MADE), [])
     if task == "multiclass":
         facts["closeup"] = EXTRAS
         cell = {"image": {"image": PNG}}

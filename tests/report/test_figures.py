@@ -50,6 +50,15 @@ def _calls():
         "attention_map": lambda ax: figures.attention_map(np.eye(3), classes, classes, ax=ax),
         "transfer_curves": lambda ax: figures.transfer_curves([5, 10], {"a": [[0.6], [0.8]]}, ax=ax),
         "clouds": lambda ax: figures.clouds(np.eye(2), np.ones((3, 2)), ax=ax),
+        "game_curves": lambda ax: figures.game_curves(
+            [{**c, "beside": {"realness": c["train"], "sample_realness": c["train"]}} for c in _curves(2)],
+            1,
+            ax=ax,
+        ),
+        "growth_clouds": lambda ax: figures.growth_clouds(
+            [{"epoch": 1, "points": np.eye(2)}, {"epoch": 5, "points": np.ones((3, 2))}], np.eye(2), ax=ax
+        ),
+        "return_curve": lambda ax: figures.return_curve(_curves(2), 1, steps=100, ax=ax),
         "code_plane": lambda ax: figures.code_plane(np.eye(3)[:, :2], [0, 1, -1], classes, ax=ax),
         "augmented": lambda ax: figures.augmented(
             np.full((2, 1, 4, 4), 0.5), np.ones((2, 1, 4, 4)), ax=ax
@@ -71,6 +80,9 @@ def _calls():
             0.5, ax=ax,
         ),
         "predicted_against_true": lambda ax: figures.predicted_against_true(y, y, half_width=0.5, ax=ax),
+        "range_curves": lambda ax: figures.range_curves(
+            [{"candidates": [0, 2], "rates": [0.1, 1.0, 10.0], "losses": [2, 1, None], "lr": 0.3}], 2, ax=ax
+        ),
         "residuals": lambda ax: figures.residuals(y + 0.1, y, half_width=0.5, ax=ax),
         "fitted_curve": lambda ax: figures.fitted_curve(curve, ax=ax),
         "decision_regions": lambda ax: figures.decision_regions(regions, ax=ax),
