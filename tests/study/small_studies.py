@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import coterie as ct
+from coterie.study.events import Stopped
 from coterie.study.problem import Problem, pose
 from coterie.study.question import Question
 from coterie.study.study import Study
@@ -58,6 +59,19 @@ def patients(rows: int = 60, seed: int = 0) -> dict[str, list[Any]]:
         "ward": ward.tolist(),
         "ill": ["yes" if one else "no" for one in ill],
     }
+
+
+def stop_after(study: Study, kind: type, count: int) -> bool:
+    """Follows the events and asks for a stop after some of a kind; whether it came to that."""
+    seen = 0
+    try:
+        for event in study.events():
+            seen += isinstance(event, kind)
+            if isinstance(event, kind) and seen == count:
+                study.stop()
+    except Stopped:
+        return True
+    return False
 
 
 def remains(folder: Path) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from small_studies import begun, patients, remains, tiny
+from small_studies import begun, patients, remains, stop_after, tiny
 
 import coterie as ct
 from coterie.errors import SpecError
 from coterie.study import fitting
-from coterie.study.events import RoundStart, Stopped
+from coterie.study.events import RoundStart
 from coterie.study.halving import ROUNDS, behind, kept, shares
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, StepEnd
 
@@ -94,13 +94,7 @@ def test_it_is_told_in_the_report_and_while_it_runs(whole, tmp_path):
 def test_stopped_anywhere_and_resumed(tmp_path, whole, kind, counts):
     study = begun(patients(), "ill", out=tmp_path / "s", **HALVING)
     for count in counts:
-        seen = 0
-        try:
-            for event in study.events():
-                seen += isinstance(event, kind)
-                if isinstance(event, kind) and seen == count:
-                    study.stop()
-        except Stopped:
+        if stop_after(study, kind, count):
             study = ct.open_study(tmp_path / "s")
     assert remains(study.run().folder) == remains(whole.folder)
 

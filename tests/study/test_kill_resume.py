@@ -6,7 +6,7 @@ import time
 
 import polars as pl
 import pytest
-from small_studies import begun, coterie, patients, remains, tiny
+from small_studies import begun, coterie, patients, remains, stop_after, tiny
 
 import coterie as ct
 from coterie.errors import StudyError
@@ -21,19 +21,6 @@ STEPS = {"fix": {"epochs": 3, "hidden": "8", "batch_size": 8}}  # three an epoch
 def undisturbed(tmp_path_factory):
     study = tiny(patients(), "ill", out=tmp_path_factory.mktemp("whole") / "s", **STEPS)
     return remains(study.folder)
-
-
-def stop_after(study, kind, count):
-    """Follows the events and asks for a stop after some of a kind; whether it came to that."""
-    seen = 0
-    try:
-        for event in study.events():
-            seen += isinstance(event, kind)
-            if isinstance(event, kind) and seen == count:
-                study.stop()
-    except Stopped:
-        return True
-    return False
 
 
 @pytest.mark.parametrize(
