@@ -155,6 +155,10 @@ class Unlabelled(Network):
         found = self._part("log_density")(self.prepare(inputs)["x"])
         return found - self.prepare.log_scale() if self.continuous else found
 
+    def free_energy(self, inputs: dict[str, Tensor]) -> Tensor:
+        """(B,) −log of a probability but for a constant that all rows share."""
+        return self._part("free_energy")(self.prepare(inputs)["x"])
+
     def _part(self, name: str) -> Callable[..., Any]:
         return getattr(self.body, name)
 

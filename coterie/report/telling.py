@@ -31,6 +31,12 @@ TELLING = (
         "Which groups are made at all, where the truth is known; not whether each has its share or its form.",
     ),
     (
+        "energy",
+        "free energy",
+        "Only the gap between rows that were trained on and others means something: wide, the machine knows "
+        "its own rows better. Near 0 says that it is not overfitted, not that it is good.",
+    ),
+    (
         "neighbours",
         "neighbours and probe",
         "Whether codes hold what this one label says, near by or in a plain form. They may be worth much for "
@@ -47,5 +53,5 @@ TELLING = (
 
 def telling(made: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(name, text) of each number that was found."""
-    there = {**made.get("samples", {}), **made.get("codes", {})}
+    there = {**made, **made.get("samples", {}), **made.get("codes", {})}
     return [(name, text) for key, name, text in TELLING if key in there]

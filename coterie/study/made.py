@@ -52,6 +52,8 @@ def made(
     arrays: dict[str, Any] = {}
     if network.has("encode"):
         facts["codes"], arrays = look.codes()
+    if network.has("free_energy"):
+        facts["energy"] = look.energy()
     if network.has("decode") and network.has("encode") and look.pictures:
         facts["walk"] = look.walk(look.pictures)
     if network.has("reconstruct") and rows:
@@ -122,6 +124,15 @@ class _Look:
         at = _spread(np.arange(len(plane)), DOTS)
         facts["flat"] = asked.shape[1] > 2
         return facts, {"plane": plane[at].astype(np.float32), "plane_label": truth[at]}
+
+    def energy(self) -> Facts:
+        """The mean free energy of rows that were trained on and of others, in nats, and the gap between them
+        (Hinton, "A practical guide to training restricted Boltzmann machines", 2012, §6)."""
+        sides = (self.training, self.positions)
+        known, other = (
+            float(self.model.call("free_energy", self.inputs(side), 0).double().mean()) for side in sides
+        )
+        return {"training": known, "held_out": other, "gap": other - known}
 
     def walk(self, pictures: Pictures) -> Facts:
         """Along each of a few codes, from one end of its spread to the other, the others at their means."""

@@ -111,3 +111,13 @@ def test_families_without_a_common_measure_are_one_error(tmp_path):
     with pytest.raises(SpecError, match="family vae learns rows without a target"):
         tiny(patients(40), "ill", out=tmp_path / "s", models=["mlp", "vae"])
     assert not (tmp_path / "s").exists()
+
+
+def test_a_boltzmann_machine_tells_training_rows_from_others_by_their_energy(tmp_path):
+    few = {f"x{i}": np.random.default_rng(i).integers(0, 2, 40).tolist() for i in range(8)}
+    fix = {"epochs": 200, "units": 40, "lr": 0.05}
+    study = ct.fit(few, models="rbm", candidates=1, folds=1, fix=fix, out=tmp_path / "s")
+    energy = study.facts["closeup"]["made"]["energy"]
+    assert energy["gap"] == pytest.approx(energy["held_out"] - energy["training"])
+    assert energy["gap"] > 0.2  # of coins: what can be learned is these rows themselves
+    assert "above that of rows that were trained on" in (study.folder / "report.html").read_text()
