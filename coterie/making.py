@@ -230,7 +230,7 @@ def presented(schema: Schema, made: dict[str, Tensor]) -> Made:
     """Raw inputs (N, …) as what was given: images alone as an array, else a table."""
     columns = schema.features
     if [column.kind for column in columns] == ["image"]:
-        return _pixels(made["image"], columns[0])
+        return _pixels(made["image"])
     # in the precision of the weights: more digits would say nothing
     numeric, category = made["numeric"].numpy(), made["category"].numpy()
     frame: dict[str, Any] = {}
@@ -241,7 +241,7 @@ def presented(schema: Schema, made: dict[str, Tensor]) -> Made:
             frame[column.name] = [words[code] for code in category[:, c]]
             c += 1
         elif column.kind == "image":
-            frame[column.name] = pl.Series(_pixels(made["image"], column))
+            frame[column.name] = pl.Series(_pixels(made["image"]))
         elif column.kind == "sequence":
             width = column.shape[1]
             steps = made["sequence"][..., v : v + width].numpy()
@@ -276,6 +276,6 @@ def _whole_days(column: Column) -> bool:
     return not any("hour" in part for part in column.parts) and (column.origin or 0.0) % SECONDS_A_DAY == 0
 
 
-def _pixels(images: Tensor, column: Column) -> np.ndarray:
+def _pixels(images: Tensor) -> np.ndarray:
     """(N, C, H, W) in the unit of the data."""
     return images.float().numpy()

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from coterie.errors import SpecError
 from coterie.models.activations import ACTIVATIONS
 from coterie.models.coders import Coders, Mirrored
 from coterie.models.draws import Draws
@@ -87,12 +86,8 @@ class Adversarial(UnsupervisedFamily, Coders):
     )
 
     def body(self, row: Row) -> nn.Module:
-        if self.conditional and not row.classes:
-            raise SpecError(
-                "A conditional family needs a label of classes.",
-                given="data without one",
-                fix="Name its column with --target, or use conditional=false.",
-            )
+        if self.conditional:
+            row.require_classes()
         return self.game(row)
 
     def lifts(self, shape: Shape) -> bool:

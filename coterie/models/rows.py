@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from coterie.errors import SpecError
 from coterie.models.columns import Columns
 from coterie.models.preparation import TablePreparation
 from coterie.models.shape import Shape
@@ -30,6 +31,15 @@ class Row:
     width: int
     image: tuple[int, int, int] | None = None
     classes: int = 0
+
+    def require_classes(self) -> None:
+        """SpecError where a family that is to be told classes has none to be told."""
+        if not self.classes:
+            raise SpecError(
+                "A conditional family needs a label of classes.",
+                given="data without one",
+                fix="Name its column with --target, or use conditional=false.",
+            )
 
 
 class Rows(nn.Module):

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coterie.errors import SpecError
 from coterie.models.coders import Coders
 from coterie.models.draws import Draws
 from coterie.models.layers import Keyed
@@ -70,12 +69,8 @@ class VAE(UnsupervisedFamily, Coders):
         return "unit" if self.likelihood == "bernoulli" else "standard"
 
     def body(self, row: Row) -> nn.Module:
-        if self.conditional and not row.classes:
-            raise SpecError(
-                "A conditional family needs a label of classes.",
-                given="data without one",
-                fix="Name its column with --target, or use conditional=false.",
-            )
+        if self.conditional:
+            row.require_classes()
         return VariationalBody(self, row)
 
     @classmethod

@@ -95,6 +95,8 @@ def fit_cohorts(
             until = one.epoch(plan) if number + 1 < len(rounds) else None
             yield from _fit_one(folder, plan, arena, metric, clock, length, number, until, asked)
             length = _length(folder)
+        if number + 1 == len(rounds):
+            return
         scores = {m: score for plan in plans for m, score in _scores(folder, plan).items()}
         leaving = behind(scores, kept(one, candidates), metric.maximise)
 
@@ -281,21 +283,21 @@ def _waiting(plan: CohortPlan) -> str:
 def _round_of(folder: Folder, plan: CohortPlan) -> int:
     """The round whose end a cohort waits at; −1 if it does not."""
     name = _waiting(plan)
-    return int(folder.read_tensors(name)[1]["round"]) if (folder / name).is_file() else -1
+    return int(folder.read_facts(name)["round"]) if (folder / name).is_file() else -1
 
 
 def _begun(folder: Folder, plan: CohortPlan) -> bool:
     """Whether anything of a cohort is to be gone on with."""
     if (folder / _waiting(plan)).is_file():
         return True
-    return (folder / NOW).is_file() and folder.read_tensors(NOW)[1]["cohort"] == plan.index
+    return (folder / NOW).is_file() and folder.read_facts(NOW)["cohort"] == plan.index
 
 
 def _scores(folder: Folder, plan: CohortPlan) -> dict[MemberId, float | None]:
     """The best score so far of every member of a cohort that waits or is finished; {} of one not begun."""
     for name in (_name(plan), _waiting(plan)):
         if (folder / name).is_file():
-            facts = folder.read_tensors(name)[1]
+            facts = folder.read_facts(name)
             records = facts["records"] if "records" in facts else facts["state"]["records"]
             return {member_id(m): r["score"] for m, r in zip(plan.members, records, strict=True)}
     return {}

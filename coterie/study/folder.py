@@ -115,6 +115,15 @@ class Folder:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise spoilt(path, str(error)) from error
 
+    def read_facts(self, name: str) -> Any:
+        """What stands beside the tensors of a file, which are not read."""
+        path = self.path / name
+        try:
+            with safe_open(path, "pt") as file:
+                return json.loads((file.metadata() or {})["facts"])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise spoilt(path, str(error)) from error
+
     def replace(self, name: str, made: Path) -> Path:
         """Puts a finished folder in the place of an older one."""
         path, old = self.path / name, self.path / f"{name}.old"

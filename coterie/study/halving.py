@@ -11,7 +11,7 @@ machine: a study that was stopped and resumed asks the same candidates to leave.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coterie.training.events import MemberId
@@ -66,8 +66,3 @@ def behind(scores: Mapping[MemberId, float | None], keep: int, maximise: bool) -
         means, key=lambda c: (math.isnan(means[c]), 0 if math.isnan(means[c]) else sign * means[c], c)
     )
     return set(order[keep:])
-
-
-def members_of(plans: Iterable[CohortPlan], candidates: set[int]) -> int:
-    """How many members these candidates have."""
-    return sum(m.candidate.index in candidates for plan in plans for m in plan.members)

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from small_worlds import keys, played
 from torch import Tensor
 
 from coterie.data.environments import (
     ENVIRONMENTS,
-    Environment,
     Grid,
     cartpole,
     environment,
@@ -21,20 +21,6 @@ from coterie.data.environments import (
 )
 from coterie.errors import DataError
 from coterie.randomness import fold
-
-
-def keys(*shape: int, word: int = 0) -> Tensor:
-    return fold(fold(torch.arange(math.prod(shape)), 7), word).reshape(shape)
-
-
-def played(world: Environment, actions: Tensor, key: Tensor) -> list[tuple[Tensor, ...]]:
-    """The steps of an episode; actions (T, …), key (…)."""
-    state, steps = world.reset(key), []
-    for t, action in enumerate(actions):
-        steps.append(world.step(state, action, fold(key, t + 1)))
-        state = steps[-1][0]
-    return steps
-
 
 # ---- what holds for all --------------------------------------------------------------------------------
 
