@@ -19,6 +19,7 @@ PHASES = {
     "reading": "reading the data",
     "rates": "trying learning rates",
     "training": "training",
+    "compiling": "compiling the step",
     "refitting": "training the winner on all training rows",
     "baselines": "fitting simple baselines for comparison",
     "assessing": "scoring the winner",
@@ -197,7 +198,7 @@ class Progress:
         words = PHASES.get(self.phase, self.phase)
         return (
             f"{words}: {self.detail}"
-            if self.detail and self.phase in ("rates", "baselines", "reading")
+            if self.detail and self.phase in ("rates", "baselines", "reading", "compiling")
             else words
         )
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
@@ -18,7 +19,7 @@ from coterie.model import Model
 from coterie.models.catalogue import FAMILIES, family_named
 from coterie.models.family import Family
 from coterie.saved import CONFIG
-from coterie.study.folder import ASKED, MODEL, Folder
+from coterie.study.folder import ASKED, CHOICES, MODEL, Folder
 from coterie.study.initial import Initial, open_initial
 from coterie.study.inspection import Inspection, look
 from coterie.study.question import Question
@@ -64,6 +65,7 @@ def fit(
     rows: bool = True,
     time_limit: float | None = None,
     device: str = "auto",
+    compile: str = "auto",
     image_size: int = 0,
     fit_image: str = "resize",
     skip_bad: bool = False,
@@ -96,7 +98,8 @@ def fit(
     table. horizon, window: steps to forecast, and steps that they are forecast from.
     init: an earlier study or model (its folder, or itself), or "hf:NAME", whose weights training starts from;
     with it fix={"freeze": 5, "thaw": 1, "discount": 0.7} says how its layers learn on.
-    time_limit: seconds. run=False only begins the study: follow its `events()`, or `run()` it later.
+    time_limit: seconds. compile: "auto" compiles steps where that pays, "on" always, "off" never.
+    run=False only begins the study: follow its `events()`, or `run()` it later.
     Raises `CoterieError` with what to do about it.
 
     >>> import coterie as ct
@@ -140,7 +143,10 @@ def prepare(
 
 
 def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None = None) -> Study:
-    """Begins a new study that asks what another's study.json asked; follow it with `run()` or `events()`."""
+    """Begins a new study that asks what another's study.json asked; follow it with `run()` or `events()`.
+
+    What lies beside it, choices.json, is followed too: so steps are compiled where they were.
+    """
     path = Path(config)
     path = path / ASKED if path.is_dir() else path
     try:
@@ -157,7 +163,11 @@ def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None
         ) from error
     table = dataclasses.replace(read(question.source), name=name)
     test = None if question.test is None else read(question.test)
-    return Study.begin(question, table, test, out)
+    study = Study.begin(question, table, test, out)
+    chosen = path.with_name(CHOICES)
+    if chosen.is_file():
+        shutil.copyfile(chosen, study.folder / CHOICES)
+    return study
 
 
 def _asked_as(verb: Callable[P, Study]) -> Callable[[Callable[[Mapping[str, Any]], R]], Callable[P, R]]:

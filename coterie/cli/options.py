@@ -325,6 +325,11 @@ def _run(fit: Parser) -> None:
         help="such as 90 (seconds), 10m, 1h30m: then the best so far",
     )
     group.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="(default: auto)")
+    group.add_argument(
+        "--compile",
+        choices=("auto", "on", "off"),
+        help="compile the steps; auto: where it costs less than it saves on this machine (default: auto)",
+    )
     _quiet(group)
     _json(group)
 

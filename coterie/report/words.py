@@ -320,6 +320,8 @@ def about_training(facts: dict[str, Any]) -> str:
         "trained "
         f"together{groups}, in {duration(compute['seconds'])} on {compute['device']}."
     )
+    if compute.get("compiled"):
+        said += " Steps ran compiled, which changes numbers by rounding; choices.json says from which on."
     if not compute.get("rounds"):
         return said
     steps = [

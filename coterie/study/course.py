@@ -26,6 +26,7 @@ from coterie.study.agent_baselines import fit_agent_baselines
 from coterie.study.assess import assess, member_validation
 from coterie.study.baselines import Baseline, fit_baselines
 from coterie.study.closeup import closeup
+from coterie.study.compiling import choices_of, ends_compiled
 from coterie.study.events import Finished, Phase, StudyEvent
 from coterie.study.fitted import assemble, best_member, out_of_fold, score_candidates
 from coterie.study.fitting import Clock, curves_of, fit_cohorts, read_trained
@@ -71,7 +72,7 @@ def course(
     rounds = ROUNDS[question.search]
     yield planned(plans, candidates, costs, problem, metric, rounds)
     yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
-    yield from fit_cohorts(folder, plans, arena, metric, clock, rounds)
+    yield from fit_cohorts(folder, plans, arena, metric, clock, rounds, question.compile)
     trained = read_trained(folder, plans)
     ranked = score_candidates(candidates, trained, problem)
     winner = choose(ranked, metric.maximise, question.prefer)
@@ -113,6 +114,7 @@ def course(
                 "cohorts": len(trained),
                 "seconds": clock.seconds,
                 "device": str(device),
+                "compiled": [int(i) for i, one in choices_of(folder).items() if ends_compiled(one)],
                 "epochs": sum(r.epochs for t in trained for r in t.records),
                 "planned": sum(m.candidate.recipe.epochs for t in trained for m in t.plan.members),
                 "rates": [test.facts() for test in tests],
@@ -175,7 +177,7 @@ def _refit(
     arena = Arena.of(problem.dataset, rows, device, start=everything.start)
     plan = CohortPlan(index, members)
     unlimited = dataclasses.replace(clock, limit=None)
-    for event in fit_cohorts(folder, [plan], arena, metric, unlimited):
+    for event in fit_cohorts(folder, [plan], arena, metric, unlimited, compiles=question.compile):
         yield event
         unlimited.stop = clock.stop
     return assemble(problem, candidate, read_trained(folder, [plan]), about)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from coterie.metrics.catalogue import Metric
 from coterie.metrics.unsupervised import row_means
+from coterie.study.compiling import Compiling
 from coterie.study.events import RoundStart, Saved, Stopped, StudyEvent
 from coterie.study.folder import CHECKPOINT, EVENTS, Folder, spoilt
 from coterie.study.growth import Growth
@@ -49,6 +50,11 @@ class Clock:
         return self.spent + time.monotonic() - self._since
 
     @property
+    def left(self) -> float:
+        """Seconds until the limit."""
+        return math.inf if self.limit is None else max(0.0, self.limit - self.seconds)
+
+    @property
     def over(self) -> bool:
         return self.limit is not None and self.seconds >= self.limit
 
@@ -71,8 +77,11 @@ def fit_cohorts(
     metric: Metric,
     clock: Clock,
     rounds: Sequence[Round] = (END,),
+    compiles: str = "auto",
 ) -> Iterator[StudyEvent]:
     """Trains what is not finished yet. Raises `Stopped`, with all saved, once `clock.stop` is set.
+
+    compiles: auto, on or off, see `compiling.py`.
 
     rounds: at the end of each all cohorts wait, and candidates that are behind the others leave.
     When the clock runs out, living members are retired where they stand; cohorts not begun are left out.
@@ -93,7 +102,7 @@ def fit_cohorts(
                 continue
             asked = Retire(_members(plan, leaving), "pruned")
             until = one.epoch(plan) if number + 1 < len(rounds) else None
-            yield from _fit_one(folder, plan, arena, metric, clock, length, number, until, asked)
+            yield from _fit_one(folder, plan, arena, metric, clock, length, number, until, asked, compiles)
             length = _length(folder)
         if number + 1 == len(rounds):
             return
@@ -111,6 +120,7 @@ def _fit_one(
     number: int,
     until: int | None,
     asked: Retire,
+    compiles: str,
 ) -> Iterator[StudyEvent]:
     """One cohort's part of a round: to its end, or until an epoch is over; asked: who leaves first."""
     cohort, events = _cohort_of(plan, arena, metric)
@@ -131,9 +141,12 @@ def _fit_one(
             except (KeyError, TypeError, ValueError) as error:
                 raise spoilt(folder / name, f"not this cohort's: {error}") from error
     saved = time.monotonic()
+    growth, compiling = Growth(plan, arena), Compiling(folder, cohort, compiles)
+    yield from compiling.begin()
     event: Event | None = next(events)
-    growth = Growth(plan, arena)
+    since = time.monotonic()
     while event is not None:
+        took = time.monotonic() - since
         line = _line(event)
         if line is None and traced and not (isinstance(event, CohortStart) and begun):
             line = _weights(cohort)
@@ -152,6 +165,11 @@ def _fit_one(
                 saved = time.monotonic()
                 yield Saved(NOW)
         yield event
+        if command is None and cohort.alive and not clock.stop:
+            for phase in compiling.hear(event, took, until, clock.left):
+                if not clock.stop:  # or nothing of this would be saved
+                    yield phase
+        since = time.monotonic()
         if isinstance(event, StepEnd) and StepEnd not in heard:
             event = next(events)
             continue
@@ -170,7 +188,9 @@ def _fit_one(
         if clock.stop:
             _save(folder, NOW, cohort, length, clock, number)
             raise Stopped
+        since = time.monotonic()
         event = events.send(command)
+    compiling.end()
     records = [asdict(record) for record in cohort.records]
     facts = {
         "records": records,

@@ -28,6 +28,7 @@ ASKED, EVENTS, ASSESSMENT, PREDICTIONS = (
     "predictions.safetensors",
 )
 REPORT, MODEL, CHECKPOINT, LOCK = "report.html", "model", "checkpoint", ".lock"
+CHOICES = "choices.json"
 
 
 class Folder:

@@ -11,6 +11,7 @@ from coterie.spec import show
 Values = dict[str, Any]
 CHOICES = {
     "search": ("full", "halving"),
+    "compile": ("auto", "on", "off"),
     "fit_image": ("resize", "crop", "pad"),
     "tokenizer": ("auto", "bytes", "characters", "words", "bpe"),
 }
@@ -46,6 +47,7 @@ class Question:
     rows: bool = True
     time_limit: float | None = None
     device: str = "auto"
+    compile: str = "auto"
     image_size: int = 0
     fit_image: str = "resize"
     skip_bad: bool = False

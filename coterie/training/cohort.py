@@ -27,17 +27,20 @@ from coterie.objectives.unsupervised import Unsupervised
 from coterie.randomness import fold as fold_in
 from coterie.randomness import site
 from coterie.training.arena import Arena
+from coterie.training.compiled import Program, Unsuited
 from coterie.training.cost import cost_of
 from coterie.training.events import MemberId
 from coterie.training.layout import Layout
-from coterie.training.optimizers import OPTIMIZERS, update
+from coterie.training.optimizers import OPTIMIZERS
 from coterie.training.order import in_buckets, shuffled
 from coterie.training.padding import cut
 from coterie.training.plan import CohortPlan, Member
+from coterie.training.programs import key_of, program_of
 from coterie.training.schedules import factors
 from coterie.training.start import Pace
 from coterie.training.step import Step
 from coterie.training.streaming import brought
+from coterie.training.turn import Given, Turn
 
 SITES = site("sites")
 
@@ -57,7 +60,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Draw:
-    """One epoch's batches: rows and present (A, S·B), keys (A, S, sites), lr's factor (S, A), t (S, A)."""
+    """One epoch's batches, step by step: rows and present (S, A, B), keys (S, A, sites), lr's factor and t
+    (S, A)."""
 
     rows: Tensor
     present: Tensor
@@ -97,6 +101,7 @@ class Cohort:
         assert target is not None
         cost = cost_of(plan.family, Shape.of(arena.dataset.schema), target.task, target.outputs)
         self.steps = Step(objectives[0], self.layout, cost.widest)
+        self.plainly()
         # what is drawn goes by place: a member that may have neighbours must not be cut as these are
         self.cuts = not self.steps.keyed or not plan.family.lifts(Shape.of(arena.dataset.schema))
         self.folds, self.validation = (
@@ -182,10 +187,13 @@ class Cohort:
         rows = folds.gather(1, places[:, : min(size, width)])
         rows = nn.functional.pad(rows, (0, size - rows.shape[1]))
         present = (torch.arange(size, device=device) < counts[:, None]).to(self.arena.dtype)
+        rows, present = (
+            each.view(len(each), steps, self.batch).transpose(0, 1).contiguous() for each in (rows, present)
+        )
         own = torch.from_numpy(self.epoch_steps).to(device)
         t = self.epoch * own + torch.minimum(torch.arange(steps, device=device)[:, None], own - 1)
         sites = self.steps.sites.to(device)
-        keys = fold_in(fold_in(fold_in(self.keys, SITES), t).T[..., None], sites)
+        keys = fold_in(fold_in(fold_in(self.keys, SITES), t)[..., None], sites)
         drops = [self.records[i].drops for i in self.alive]
         factor = factors(
             self.plan.recipe.schedule,
@@ -196,8 +204,7 @@ class Cohort:
             torch.tensor(drops, dtype=self.arena.dtype, device=device),
         )
         pace = self.pace.factors(self.epoch, self.hyper) if self.pace else None
-        batches = rows.view(len(rows), steps, self.batch).transpose(0, 1)
-        widths = self.arena.padding.widths(batches) if self.cuts else [{}] * steps
+        widths = self.arena.padding.widths(rows) if self.cuts else [{}] * steps
         t = t.to(self.arena.dtype) + 1
         return Draw(rows, present, keys, factor, t, self.epoch_steps, widths, pace)
 
@@ -208,50 +215,71 @@ class Cohort:
         saved = self._copy(idle) if len(idle) else None
         turns = [player for player in self.steps.players if s % player.every == 0]
         for player in turns:
-            loss = self._turn(draw, player)
+            loss, running = self.turns[player.name](self.given(draw, player, s), self.scratch)
+            self.buffers |= running
             # of several players the last one's loss is what is told
             if player is turns[-1]:
-                self.loss_sum += loss * draw.present[:, s * self.batch : (s + 1) * self.batch].sum(1)
+                self.loss_sum += loss * draw.present[s].sum(1)
         if saved is not None:
             self._put_back(idle, saved)
         self.step += 1
 
-    def _turn(self, draw: Draw, player: Player) -> Tensor:
-        """One player's gradient and update; returns the losses (A,)."""
-        s, part = self.step, slice(self.step * self.batch, (self.step + 1) * self.batch)
+    def given(self, draw: Draw, player: Player, s: int) -> Given:
+        """What a player's turn in step s of the epoch works on."""
         place = self.steps.players.index(player)
-        keys = fold_in(draw.keys[:, s], place) if place else draw.keys[:, s]
-        rows, data = brought(draw.rows[:, part], cut(self.arena.data, draw.widths[s]))
-        present = draw.present[:, part]
-        own = self.layout.part(player.name)
-        loss, running = self.steps.gradient(
-            self.flat, self.buffers, rows, present, keys, data, self.scratch[:, own.place], player.name
-        )
-        self.buffers |= running
-        if not own.names:
-            return loss
-        columns = self.columns[player.name]
-        lr = columns["lr"] * draw.factor[s][:, None]
+        keys = fold_in(draw.keys[s], place) if place else draw.keys[s]
+        rows, data = brought(draw.rows[s], cut(self.arena.data, draw.widths[s]))
+        hyper = self.columns[player.name]
+        lr = hyper["lr"] * draw.factor[s][:, None]
+        if draw.pace is not None:
+            lr = lr * draw.pace[:, self.layout.part(player.name).place]
         t = draw.t[s][:, None]
         if player.every > 1:  # its own steps, those of earlier epochs among them
             each = torch.from_numpy(-(-self.epoch_steps // player.every)).to(t)
             t = self.epoch * each[:, None] + s // player.every + 1
-        update(
-            self.plan.recipe.optimizer,
-            self.flat[:, own.place],
-            self.scratch[:, own.place],
-            {name: slot[:, own.place] for name, slot in self.slots.items()},
-            columns | {"lr": lr if draw.pace is None else lr * draw.pace[:, own.place]},
-            t,
-            own.weights,
-            clips=self.plan.recipe.clip > 0,
-            decays=self.plan.recipe.weight_decay > 0,
+        return Given(
+            self.flat, self.slots, self.buffers, rows, draw.present[s], keys, data, hyper | {"lr": lr}, t
         )
-        return loss
+
+    # ---- compiled --------------------------------------------------------------------------------------
+
+    def plainly(self) -> None:
+        """From now on turns run operation by operation."""
+        self.turns: dict[str, Turn | Program] = {**self._plain_turns()}
+
+    def compiled(self) -> None:
+        """From now on turns run as compiled programs, which differ by rounding; raises `Unsuited` if they
+        cannot. What is not in the cache is made first, which takes its time."""
+        self.turns = {
+            name: program_of(key, turn, given) for name, (key, turn, given) in self._programs().items()
+        }
+
+    def programs(self) -> tuple[str, ...]:
+        """The names of its compiled programs in the cache; raises `Unsuited` where there can be none."""
+        return tuple(key for key, _, _ in self._programs().values())
+
+    def _programs(self) -> dict[str, tuple[str, Turn, Given]]:
+        if self.arena.device.type not in ("cpu", "cuda"):
+            raise Unsuited(f"nothing is compiled for {self.arena.device.type}")
+        draw = self.draw()
+        if any(draw.widths):
+            raise Unsuited("its rows are of different lengths, and batches are cut to the longest")
+        schema = self.arena.dataset.schema
+        assert schema.target is not None
+        answer = (schema.target.task, schema.target.outputs)
+        structure = (self.plan.members[0].candidate.structure(), Shape.of(schema), answer)
+        found = {}
+        for player, turn in zip(self.steps.players, self._plain_turns().values(), strict=True):
+            given = self.given(draw, player, 0)
+            found[player.name] = (key_of(turn, given, structure), turn, given)
+        return found
+
+    def _plain_turns(self) -> dict[str, Turn]:
+        return {p.name: Turn(self.steps, self.plan.recipe, p.name) for p in self.steps.players}
 
     def end_epoch(self, draw: Draw) -> list[float | None]:
         """Closes the epoch, whole or not; returns each living member's mean training loss."""
-        seen = draw.present[:, : self.step * self.batch].sum(1)
+        seen = draw.present[: self.step].sum((0, 2))
         losses: list[float | None] = (self.loss_sum / seen).tolist()
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()

@@ -25,6 +25,7 @@ from coterie.metrics.catalogue import METRICS
 from coterie.metrics.unsupervised import row_means
 from coterie.training.arena import Arena
 from coterie.training.cohort import Cohort, Record, member_id
+from coterie.training.compiled import Unsuited
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, MemberId, Retire, StepEnd
 from coterie.training.layout import Layout
 from coterie.training.loop import train
@@ -133,6 +134,26 @@ class Spread:
             raise ValueError(f"weights of shape {tuple(tensors['best'].shape)}")
         self._tell("restore", (tensors, facts))
         self.part.restore((tensors, facts))
+        self._hear(None)
+
+    def programs(self) -> tuple[str, ...]:
+        """As `Cohort.programs`."""
+        assert self.part.cohort is not None
+        return self.part.cohort.programs()
+
+    def compiled(self) -> None:
+        """As `Cohort.compiled`: what is not in the cache the first process makes, and the others load it
+        then; one that cannot goes on as it is."""
+        assert self.part.cohort is not None
+        self.part.cohort.compiled()
+        self._tell("compiled")
+        self._hear(None)
+
+    def plainly(self) -> None:
+        """As `Cohort.plainly`."""
+        assert self.part.cohort is not None
+        self.part.cohort.plainly()
+        self._tell("plainly")
         self._hear(None)
 
     def train(self) -> Generator[Event, Retire | None, None]:
@@ -297,6 +318,11 @@ def serve(ranks: Ranks) -> None:
             part.restore(given)
         elif what == "begin":
             answer = part.begin()
+        elif what == "compiled" and part.cohort is not None:
+            with contextlib.suppress(Unsuited):
+                part.cohort.compiled()
+        elif what == "plainly" and part.cohort is not None:
+            part.cohort.plainly()
         elif what == "retire":
             answer = part.retire(given)
         elif what == "epoch":

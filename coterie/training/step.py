@@ -63,14 +63,14 @@ class Step:
         present: Tensor,
         keys: Tensor,
         data: dict[str, Tensor],
-        out: Tensor,
         player: str = "",
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Writes every member's gradient of the player's loss into out (M, P), P being what it owns.
+        out: Tensor | None = None,
+    ) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
+        """Every member's gradient of the player's loss (M, P), P being what it owns; None if that is nothing.
 
         flat (M, P); buffers (M, …) by name in the objective; rows (M, B) into data, whose tensors are
-        (N, …) and shared; present (M, B) of 0 and 1; keys (M, S).
-        Returns the losses (M,) and the running buffers as the forward pass left them.
+        (N, …) and shared; present (M, B) of 0 and 1; keys (M, S); out: where to write the gradient.
+        Beside it the losses (M,) and the running buffers as the forward pass left them.
         """
         self._mode(training=True)
         if len(flat) == 1:
@@ -82,9 +82,7 @@ class Step:
             loss = loss[None]
         else:
             grads, loss, running = self._all_gradients(flat, buffers, rows, present, keys, data, player)
-        if grads:
-            self.layouts[player].flat(grads, lead=1, out=out)
-        return loss, running
+        return self.layouts[player].flat(grads, lead=1, out=out) if grads else None, loss, running
 
     def output(
         self,

@@ -408,9 +408,9 @@ def test_epochs_are_whole_permutations_of_a_members_own_rows() -> None:
     for _ in range(2):
         draw = cohort.draw()
         for place, one in enumerate(cohort.members):
-            rows = draw.rows[place][draw.present[place].bool()]
+            rows = draw.rows[:, place][draw.present[:, place].bool()]
             assert sorted(rows.tolist()) == sorted(FOLDS[one.fold][0].tolist())
-        seen.append(draw.rows[0].tolist())
+        seen.append(draw.rows[:, 0].tolist())
         cohort.end_epoch(draw)
     assert seen[0] != seen[1]
 

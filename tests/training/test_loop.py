@@ -317,7 +317,7 @@ def test_rows_in_order_when_asked() -> None:
     cohort = linear_cohort(recipe(epochs=2, order="rows"))
     for _ in range(2):
         draw = cohort.draw()
-        assert draw.rows[0][draw.present[0].bool()].tolist() == FOLDS[0][0].tolist()
+        assert draw.rows[:, 0][draw.present[:, 0].bool()].tolist() == FOLDS[0][0].tolist()
         cohort.end_epoch(draw)
 
 

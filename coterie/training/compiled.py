@@ -1,0 +1,187 @@
+"""A turn of a cohort as one compiled program, which serves any number of members and rows of data.
+
+The turn is traced once with numbers of members and rows that are large primes: whatever size in the graph is
+a multiple of one of these follows from it, and becomes a symbol. So members that leave cost no new
+compilation, and a program in the cache serves every later study of the same structure. PyTorch's
+ahead-of-time compiler (`torch.export`, AOTInductor) makes a file of it, which is loaded in milliseconds.
+
+M members, N rows of data. A group of one is traced as such: it is differentiated without lifting.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from coterie.training.turn import Given, Turn
+
+MEMBERS, ROWS = 1_000_003, 998_244_353  # primes that no other size is a multiple of
+
+
+class Unsuited(Exception):
+    """A turn that cannot be compiled, or not here; says why."""
+
+
+class Program:
+    """A compiled turn: it does what the `Turn` does to the same `Given`, to rounding."""
+
+    def __init__(self, path: Path, device: torch.device, running: Sequence[str]) -> None:
+        """path: what `build` wrote. Raises `Unsuited` if it cannot be loaded."""
+        index = device.index if device.index is not None else -1
+        try:
+            self._run = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, index).run
+        except RuntimeError as error:
+            raise Unsuited(f"its program cannot be loaded: {error}") from error
+        self.running = running
+
+    def __call__(self, given: Given, scratch: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, *running = self._run(leaves(given))
+        return loss, dict(zip(self.running, running, strict=True))
+
+
+def leaves(given: Given) -> list[Tensor]:
+    """Every tensor of a `Given`, as compiled code wants them."""
+    return [tensor.contiguous() for _, _, tensor in given.named()]
+
+
+def given_of(tensors: Sequence[Tensor], like: Given) -> Given:
+    """The inverse of `leaves`; like: a `Given` of the same names."""
+    left = iter(tensors)
+    parts = (
+        next(left) if isinstance(part, Tensor) else {n: next(left) for n in sorted(part)} for part in like
+    )
+    return Given(*parts)  # type: ignore[arg-type]
+
+
+def traced(turn: Turn, like: Given) -> fx.GraphModule:
+    """The turn as a graph over `leaves`: returns the losses, then running buffers by name in order.
+
+    like: what it is given, for names, shapes and types. Every size that M or N decides is computed from the
+    inputs' own sizes.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    members = len(like.flat) if len(like.flat) == 1 else MEMBERS
+    leading = _leading(like, members, ROWS)
+
+    def run(*tensors: Tensor) -> list[Tensor]:
+        loss, running = turn(given_of(tensors, like))
+        return [loss, *(running[name] for name in turn.step.running)]
+
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        fakes = [
+            torch.empty((size, *tensor.shape[1:]), dtype=tensor.dtype, device=tensor.device)
+            for size, tensor in zip(leading, leaves(like), strict=True)
+        ]
+        graph = make_fx(run, tracing_mode="fake")(*fakes)
+    inputs = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    for prime in {MEMBERS, ROWS} & set(leading):
+        _follow(graph.graph, inputs[leading.index(prime)], inputs[-1], prime)
+    for node in graph.graph.nodes:
+        node.meta = {}  # shapes with those primes
+    graph.recompile()
+    return graph
+
+
+def build(turn: Turn, like: Given, path: Path) -> None:
+    """Compiles the turn into a file, written whole. Raises `Unsuited` where that does not go."""
+    from torch._inductor import aoti_compile_and_package
+    from torch.export import Dim, export
+
+    alone = len(like.flat) == 1
+    members = None if alone else Dim("M", min=2)
+    free = {ROWS: Dim("N", min=2), MEMBERS: members}
+    shapes = [{} if free[size] is None else {0: free[size]} for size in _leading(like, MEMBERS, ROWS)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_suffix(f".{os.getpid()}.pt2")
+    try:
+        with warnings.catch_warnings(), _scratch_folder():
+            warnings.simplefilter("ignore")
+            graph = traced(turn, like)
+            exported = export(
+                _Called(graph), tuple(leaves(like)), dynamic_shapes=(tuple(shapes),), strict=False
+            )
+            aoti_compile_and_package(exported, package_path=str(made))
+        os.replace(made, path)
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # a compiler has many ways to say no, and a cohort trains without it
+        first = str(error).strip().split("\n")[0]
+        raise Unsuited(f"it does not compile: {type(error).__name__}: {first}") from error
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def compiler() -> str | None:
+    """The C++ compiler that programs for the processor are made with, None where there is none."""
+    named = os.environ.get("CXX")
+    names = (
+        (named,) if named else ("clang++", "c++", "g++") if sys.platform == "darwin" else ("g++", "clang++")
+    )
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+class _Called(torch.nn.Module):
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, *tensors: Tensor) -> list[Tensor]:
+        return self.graph(*tensors)
+
+
+class _scratch_folder:
+    """While entered, the compiler keeps what it makes on the way in a folder that is gone afterwards."""
+
+    NAME = "TORCHINDUCTOR_CACHE_DIR"
+
+    def __enter__(self) -> None:
+        self.before = os.environ.get(self.NAME)
+        self.folder = tempfile.mkdtemp(prefix="coterie-")
+        os.environ[self.NAME] = self.folder
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is None:
+            del os.environ[self.NAME]
+        else:
+            os.environ[self.NAME] = self.before
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _leading(like: Given, members: int, rows: int) -> list[int]:
+    """The leading size of every leaf: members, but rows of the data."""
+    return [rows if part == "data" else members for part, _, _ in like.named()]
+
+
+def _follow(graph: fx.Graph, source: fx.Node, after: fx.Node, prime: int) -> None:
+    """Makes every size that is a multiple of the prime one of the source's leading size."""
+    with graph.inserting_after(after):
+        size = graph.call_function(torch.ops.aten.sym_size.int, (source, 0))
+    multiples = {1: size}
+    last = size
+
+    def follow(number: Any) -> Any:
+        nonlocal last
+        if type(number) is not int or number <= 0 or number % prime or number == sys.maxsize:
+            return number
+        times = number // prime
+        if times not in multiples:
+            with graph.inserting_after(last):
+                last = multiples[times] = graph.call_function(operator.mul, (size, times))
+        return multiples[times]
+
+    for node in list(graph.nodes):
+        if node.op == "call_function" and node not in multiples.values():
+            node.args = fx.node.map_aggregate(node.args, follow)
+            node.kwargs = fx.node.map_aggregate(node.kwargs, follow)
