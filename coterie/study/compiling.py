@@ -76,6 +76,8 @@ class Compiling:
         if self.keys and not self.on and not self.settled:
             lost = self._steps * self.pace * (1 - self._ratio())
             note(self.keys[0], missed=seen(self.keys[0]).missed + lost)
+        if not self.settled:
+            self._keep(settled=True)
 
     @property
     def _place(self) -> tuple[int, int]:
@@ -142,6 +144,7 @@ class Compiling:
                 self.cohort.compiled()
             self.on = True
         except Unsuited as error:
+            self.switches.append([*self._place, 0])
             self._keep(settled=True, why=str(error))
             yield Phase("training", f"not compiled: {error}")
 

@@ -14,7 +14,6 @@ import operator
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,6 +89,10 @@ def traced(turn: Turn, like: Given) -> fx.GraphModule:
         _follow(graph.graph, inputs[leading.index(prime)], inputs[-1], prime)
     for node in graph.graph.nodes:
         node.meta = {}  # shapes with those primes
+        if node.op == "get_attr":  # a number that the code wrote as a tensor
+            constant = getattr(graph, node.target)
+            delattr(graph, node.target)
+            graph.register_buffer(node.target, constant)
     graph.recompile()
     return graph
 
@@ -106,16 +109,12 @@ def build(turn: Turn, like: Given, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_suffix(f".{os.getpid()}.pt2")
     try:
-        with warnings.catch_warnings(), _scratch_folder():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = traced(turn, like)
-            exported = export(
-                _Called(graph), tuple(leaves(like)), dynamic_shapes=(tuple(shapes),), strict=False
-            )
+            exported = export(graph, tuple(leaves(like)), dynamic_shapes=tuple(shapes), strict=False)
             aoti_compile_and_package(exported, package_path=str(made))
         os.replace(made, path)
-    except KeyboardInterrupt:
-        raise
     except Exception as error:  # a compiler has many ways to say no, and a cohort trains without it
         first = str(error).strip().split("\n")[0]
         raise Unsuited(f"it does not compile: {type(error).__name__}: {first}") from error
@@ -130,33 +129,6 @@ def compiler() -> str | None:
         (named,) if named else ("clang++", "c++", "g++") if sys.platform == "darwin" else ("g++", "clang++")
     )
     return next((found for name in names if (found := shutil.which(name))), None)
-
-
-class _Called(torch.nn.Module):
-    def __init__(self, graph: fx.GraphModule) -> None:
-        super().__init__()
-        self.graph = graph
-
-    def forward(self, *tensors: Tensor) -> list[Tensor]:
-        return self.graph(*tensors)
-
-
-class _scratch_folder:
-    """While entered, the compiler keeps what it makes on the way in a folder that is gone afterwards."""
-
-    NAME = "TORCHINDUCTOR_CACHE_DIR"
-
-    def __enter__(self) -> None:
-        self.before = os.environ.get(self.NAME)
-        self.folder = tempfile.mkdtemp(prefix="coterie-")
-        os.environ[self.NAME] = self.folder
-
-    def __exit__(self, *_: object) -> None:
-        if self.before is None:
-            del os.environ[self.NAME]
-        else:
-            os.environ[self.NAME] = self.before
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _leading(like: Given, members: int, rows: int) -> list[int]:

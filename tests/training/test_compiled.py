@@ -1,0 +1,68 @@
+"""The graph of a turn, traced with sizes that stand for any, does what the turn does, for any number of
+members. What is made of it by the compiler is tried in `tests/study/test_compiling.py`."""
+
+import pytest
+import torch
+from small_cohorts import (
+    FAMILIES,
+    arena_of,
+    cohort_of,
+    four_members,
+    small,
+    small_data,
+    small_recipe,
+    steady,
+    targets_of,
+)
+
+from coterie.training.compiled import leaves, traced
+
+
+def cohort(name, members=4, **given):
+    family = small(FAMILIES[name])
+    arena = arena_of(small_data(family, targets_of(FAMILIES[name])[-4:][0]), dtype=torch.float64)
+    recipe = small_recipe(**{**steady(family), **given})
+    return cohort_of(four_members(family, recipe)[:members], arena)
+
+
+def turns(cohort, step):
+    draw = cohort.draw()
+    for player in cohort.steps.players:
+        yield cohort.turns[player.name], cohort.given(draw, player, step)
+
+
+@pytest.mark.parametrize("name", ["mlp", "lstm", "cnn", "vit", "gan", "rbm", "tabm", "kmeans"])
+def test_the_graph_serves_every_number_of_members_and_every_step(name):
+    four, two = cohort(name), cohort(name, members=2)
+    graphs = [traced(turn, given) for turn, given in turns(four, 0)]
+    for one, step in ((four, 0), (four, 1), (two, 1)):
+        for graph, (turn, given) in zip(graphs, turns(one, step), strict=True):
+            before = [tensor.clone() for tensor in leaves(given)]
+            loss, running = turn(given)
+            found = graph(*before)  # writes what the turn has written
+            for ours, theirs in zip(before, leaves(given), strict=True):
+                torch.testing.assert_close(ours, theirs, equal_nan=True)
+            torch.testing.assert_close(found[0], loss)
+            for ours, theirs in zip(found[1:], running.values(), strict=True):
+                torch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
+def test_a_group_of_one_is_traced_as_it_is_differentiated():
+    alone = cohort("mlp", members=1)
+    (turn, given), *_ = turns(alone, 0)
+    before = [tensor.clone() for tensor in leaves(given)]
+    found = traced(turn, given)(*before)
+    loss, _ = turn(given)
+    torch.testing.assert_close(found[0], loss)
+    torch.testing.assert_close(before[0], alone.flat)
+
+
+def test_programs_are_told_apart_by_what_is_structural():
+    keys = [
+        cohort("mlp", **given).programs()
+        for given in ({}, {"lr": 0.5}, {"optimizer": "sgd"}, {"clip": 1.0}, {"batch_size": 3})
+    ]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 4
+    assert cohort("mlp", members=2).programs() == keys[0]
+    assert cohort("mlp", members=1).programs() != keys[0]
