@@ -31,7 +31,7 @@ from coterie.training.recipe import Recipe
 BATCH, LR = 64, 1e-3
 
 
-def make_cohort(members: int, width: int = 64) -> Cohort:
+def make_cohort(members: int, width: int = 64, dropout: float = 0.0) -> Cohort:
     table = read("digits")
     roles = assign_roles(table, target=None)
     rows = np.arange(len(table.frame))
@@ -40,7 +40,7 @@ def make_cohort(members: int, width: int = 64) -> Cohort:
     recipe = Recipe(
         optimizer="adam", lr=LR, weight_decay=0.0, batch_size=BATCH, schedule="constant", warmup=0.0
     )
-    candidate = Candidate(0, MLP(hidden=(width, width), dropout=0.0), recipe)
+    candidate = Candidate(0, MLP(hidden=(width, width), dropout=dropout), recipe)
     return Cohort(
         CohortPlan(0, tuple(Member(candidate, 0, s, member_key(0, 0, s)) for s in range(members))), arena
     )

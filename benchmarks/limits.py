@@ -1,11 +1,12 @@
 """How far a cohort's step is from what this machine can do, and what a member costs as members are added.
 
-    python benchmarks/limits.py floor                 # the step against its own arithmetic
+    python benchmarks/limits.py floor                 # the step, plain and compiled, by its own arithmetic
     python benchmarks/limits.py members               # time and memory for 1 … 1024 members
 
 floor: an MLP of two hidden layers on digits, batch 64, Adam. Its floor is the time of its matrix products
 alone, run as batched products of the same shapes, and of the bytes that the update moves, at the bandwidth
-that a large copy has. Rounds of steps and of the parts of the floor are interleaved; medians are printed.
+that a large copy has. Rounds of steps, plain, compiled and compiled with dropout 0.2, and of the parts of
+the floor are interleaved; medians are printed, and medians of the ratios of a round.
 members: each number of members in a process of its own, whose peak of memory beyond the data is compared
 with what `coterie` reckons when it decides how many members train at once.
 """
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 BATCH = 64
 WIDTHS, MEMBERS, ROUNDS = (64, 128, 256), 40, 15
@@ -30,32 +32,51 @@ STEPS = 10  # of a round
 def floor() -> None:
     import torch
 
-    print("| widths | step, ms | products, ms | update, ms | step by floor |")
-    print("|---|---|---|---|---|")
+    print(
+        "| widths | plain, ms | compiled, ms | products, ms | update, ms | compiled by floor | with dropout |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for width in WIDTHS:
-        cohort = cohort_of(MEMBERS, width)
-        products, bandwidth = own_products(cohort, width), copying()
-        moved = 7 * cohort.flat.numel() * cohort.flat.element_size()  # 4 arrays read, 3 of them written
-        draw = cohort.draw()
-        steps, parts, updates = [], [], []
+        kinds = [Stepping(cohort_of(MEMBERS, width, dropout)) for dropout in (0.0, 0.0, 0.2)]
+        plain, compiled, dropping = kinds
+        compiled.cohort.compiled()
+        dropping.cohort.compiled()
+        products, bandwidth = own_products(plain.cohort, width), copying()
+        flat = plain.cohort.flat
+        moved = 7 * flat.numel() * flat.element_size()  # 4 arrays read, 3 of them written
+        times: list[list[float]] = [[] for _ in range(5)]
         for _ in range(ROUNDS):
-            if cohort.step + STEPS > int(draw.busy.max()):
-                cohort.end_epoch(draw)
-                draw = cohort.draw()
-            steps.append(timed(lambda c=cohort, d=draw: [c.advance(d) for _ in range(STEPS)]) / STEPS)
-            parts.append(timed(products))
-            updates.append(moved / bandwidth())
-        step, product, update = (1e3 * statistics.median(t) for t in (steps, parts, updates))
-        ratio = step / (product + update)
-        print(f"| {width}, {width} | {step:.2f} | {product:.2f} | {update:.2f} | {ratio:.2f} |", flush=True)
-    print(f"{MEMBERS} members, batch {BATCH}, {torch.get_num_threads()} threads, uncompiled")
+            for found, stepping in zip(times, kinds, strict=False):
+                found.append(timed(stepping.steps) / STEPS)
+            times[3].append(timed(products))
+            times[4].append(moved / bandwidth())
+        ratios = [c / (p + u) for _, c, _, p, u in zip(*times, strict=True)]
+        dropped = [d / c for _, c, d, _, _ in zip(*times, strict=True)]
+        a, c, _, p, u = (1e3 * statistics.median(found) for found in times)
+        said = f"| {width}, {width} | {a:.2f} | {c:.2f} | {p:.2f} | {u:.2f} "
+        print(f"{said}| {statistics.median(ratios):.2f} | {statistics.median(dropped):.2f} |", flush=True)
+    print(f"{MEMBERS} members, batch {BATCH}, {torch.get_num_threads()} threads, medians of {ROUNDS} rounds")
 
 
-def own_products(cohort: object, width: int) -> Callable[[], object]:
+class Stepping:
+    """A cohort and the draw of its epoch."""
+
+    def __init__(self, cohort: Any) -> None:
+        self.cohort, self.draw = cohort, cohort.draw()
+
+    def steps(self) -> None:
+        if self.cohort.step + STEPS > int(self.draw.busy.max()):
+            self.cohort.end_epoch(self.draw)
+            self.draw = self.cohort.draw()
+        for _ in range(STEPS):
+            self.cohort.advance(self.draw)
+
+
+def own_products(cohort: Any, width: int) -> Callable[[], object]:
     """The matrix products of a step, forward and backward, of tensors that hold anything."""
     import torch
 
-    inputs = cohort.arena.data["numeric"].shape[1]  # type: ignore[attr-defined]
+    inputs = cohort.arena.data["numeric"].shape[1]
     sizes = [inputs, width, width, 10]
     layers = [
         (torch.randn(MEMBERS, BATCH, a), torch.randn(MEMBERS, a, b), torch.randn(MEMBERS, BATCH, b))
@@ -112,10 +133,10 @@ def one(count: int) -> None:
     print(statistics.median(times), peak, reckoned)
 
 
-def cohort_of(count: int, width: int):  # type: ignore[no-untyped-def]
+def cohort_of(count: int, width: int, dropout: float = 0.0) -> Any:
     from cohort_vs_loop import make_cohort
 
-    return make_cohort(count, width)
+    return make_cohort(count, width, dropout)
 
 
 def timed(work: Callable[[], object]) -> float:
