@@ -64,13 +64,16 @@ def bits(key: Tensor, n: int) -> Tensor:
 
 
 def keep_mask(key: Tensor, shape: tuple[int, ...], drop: Tensor) -> Tensor:
-    """A boolean mask of the shape, False with probability `drop` () to within 2⁻¹⁶; key ().
+    """A mask of the shape in drop's type: 0 with probability `drop` () to within 2⁻¹⁶, else 1; key ().
 
-    Each hash serves two positions, one with each half of its bits: masks are drawn at every step.
+    Each hash serves two positions, one with each half of its bits: masks are drawn at every step. Halves
+    are compared as floating-point numbers, which hold them exactly: compiled code is slow with masks of
+    integers, and a step with dropout took twice as long as one without.
     """
     size = math.prod(shape)
-    drawn, limit = bits(key, -(-size // 2)), (drop * 65536).long()
-    return torch.cat([(drawn & 0xFFFF) >= limit, (drawn >> 16) >= limit])[:size].reshape(shape)
+    drawn, limit = bits(key, -(-size // 2)), (drop * 65536).floor()
+    halves = [(half.to(drop.dtype) >= limit).to(drop.dtype) for half in (drawn & 0xFFFF, drawn >> 16)]
+    return torch.cat(halves)[:size].reshape(shape)
 
 
 def permutation(key: Tensor, n: Tensor | int, size: int) -> Tensor:

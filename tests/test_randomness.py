@@ -133,7 +133,8 @@ def test_sites_are_distinct_words() -> None:
 def test_masks_have_any_shape(shape: tuple[int, ...]) -> None:
     mask = keep_mask(torch.tensor(99), shape, torch.tensor(0.5))
     assert mask.shape == shape
-    assert mask.dtype == torch.bool
+    assert mask.dtype == torch.float32
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
 
 
 @pytest.mark.parametrize("drop", [0.0, 0.01, 0.3, 0.5, 0.95])

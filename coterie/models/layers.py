@@ -49,8 +49,7 @@ class Dropout(Keyed):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        keep = keep_mask(self.key, tuple(x.shape), self.rate)
-        return torch.where(keep, x / (1 - self.rate), 0.0)
+        return x * (keep_mask(self.key, tuple(x.shape), self.rate) / (1 - self.rate))
 
 
 class BatchNorm(Masked):
