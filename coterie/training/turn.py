@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from coterie.training.optimizers import update
@@ -35,22 +36,32 @@ class Given(NamedTuple):
             found += [(part, name, each[name]) for name in sorted(each)]
         return found
 
+    def some(self, place: slice) -> Given:
+        """The same for some of the members."""
+        flat, slots, buffers, rows, present, keys, data, hyper, t = self
+        slots, buffers, hyper = ({n: x[place] for n, x in each.items()} for each in (slots, buffers, hyper))
+        return Given(
+            flat[place], slots, buffers, rows[place], present[place], keys[place], data, hyper, t[place]
+        )
+
 
 class Turn:
-    """The turn of one player by one recipe: it differentiates its own parameters and updates these."""
+    """The turn of one player by one recipe: it differentiates its own parameters and updates these.
+
+    Where memory does not suffice for the gradients of all members at once, they are found in more and more
+    parts, one after the other.
+    """
 
     def __init__(self, step: Step, recipe: Recipe, player: str) -> None:
         self.step, self.player, self.optimizer = step, player, recipe.optimizer
         self.clips, self.decays = recipe.clip > 0, recipe.weight_decay > 0
         self.own = step.layout.part(player)
+        self.parts = 1
 
     def __call__(self, given: Given, scratch: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The losses (M,), and running buffers as the forward pass left them; scratch (M, P) is used up."""
         place = self.own.place
-        out = None if scratch is None else scratch[:, place]
-        gradient, loss, running = self.step.gradient(
-            given.flat, given.buffers, given.rows, given.present, given.keys, given.data, self.player, out
-        )
+        gradient, loss, running = self._gradients(given, None if scratch is None else scratch[:, place])
         if gradient is not None:
             update(
                 self.optimizer,
@@ -64,3 +75,33 @@ class Turn:
                 decays=self.decays,
             )
         return loss, running
+
+    def _gradients(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
+        """As `Step.gradient`, in as many parts as memory asks for."""
+        members = len(given.flat)
+        while True:
+            try:
+                if self.parts == 1:
+                    return self._gradient(given, out)
+                size = -(-members // self.parts)
+                places = [slice(start, start + size) for start in range(0, members, size)]
+                found = [self._gradient(given.some(p), None if out is None else out[p]) for p in places]
+                gradients = [gradient for gradient, _, _ in found if gradient is not None]
+                return (
+                    (torch.cat(gradients) if out is None else out) if gradients else None,
+                    torch.cat([loss for _, loss, _ in found]),
+                    {name: torch.cat([running[name] for _, _, running in found]) for name in found[0][2]},
+                )
+            except (RuntimeError, MemoryError) as error:
+                if not _is_memory(error) or self.parts >= members:
+                    raise
+            self.parts *= 2  # only here is what the failed attempt held free again
+
+    def _gradient(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
+        return self.step.gradient(
+            given.flat, given.buffers, given.rows, given.present, given.keys, given.data, self.player, out
+        )
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)

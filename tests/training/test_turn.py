@@ -1,0 +1,43 @@
+"""A player's turn where memory is scarce; what it computes is tested with the loop, optimizers and players."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from small_cohorts import FAMILIES, arena_of, cohort_of, four_members, small, small_recipe, small_table
+
+
+def test_where_memory_does_not_suffice_members_are_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients of all at once do not fit, nor do those of half: the numbers are the same."""
+    members = four_members(small(FAMILIES["mlp"]), small_recipe())
+    arena = arena_of(small_table("binary"), dtype=torch.float64)
+    plenty, scarce = cohort_of(members, arena), cohort_of(members, arena)
+    gradient, asked = scarce.steps.gradient, []
+
+    def small_memory(flat: torch.Tensor, *rest: Any) -> Any:
+        asked.append(len(flat))
+        if len(flat) > 1:
+            raise torch.OutOfMemoryError
+        return gradient(flat, *rest)
+
+    monkeypatch.setattr(scarce.steps, "gradient", small_memory)
+    for cohort in (plenty, scarce):
+        draw = cohort.draw()
+        for _ in range(2):
+            cohort.advance(draw)
+    torch.testing.assert_close(scarce.flat, plenty.flat)
+    torch.testing.assert_close(scarce.loss_sum, plenty.loss_sum)
+    assert asked == [4, 2, 1, 1, 1, 1, 1, 1, 1, 1], "what has failed once is not tried again"
+
+
+def test_other_errors_than_of_memory_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort = cohort_of(four_members(small(FAMILIES["mlp"]), small_recipe()), arena_of(small_table("binary")))
+
+    def wrong(*given: Any) -> Any:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(cohort.steps, "gradient", wrong)
+    with pytest.raises(RuntimeError, match="shapes"):
+        cohort.advance(cohort.draw())
