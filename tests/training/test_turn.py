@@ -1,4 +1,4 @@
-"""A player's turn where memory is scarce; what it computes is tested with the loop, optimizers and players."""
+"""A turn where memory is scarce; what it computes is tested with the loop, optimizers and players."""
 
 from __future__ import annotations
 
