@@ -34,7 +34,8 @@ class Compiling:
         self.folder, self.cohort, self.mode = folder, cohort, mode
         kept = choices_of(folder).get(str(cohort.plan.index), {})
         self.switches: list[list[int]] = kept.get("switches", [])  # [epoch, step, 1 or 0]
-        self.settled: bool = kept.get("settled", False) or mode == "off"
+        solved = cohort.plan.recipe.optimizer == "exact"  # there are no steps
+        self.settled: bool = kept.get("settled", False) or mode == "off" or solved
         self.why: str = kept.get("why", "")
         self.on = False
         self.keys: tuple[str, ...] = ()
