@@ -7,6 +7,7 @@ steps without it and with it, by which `study/compiling.py` decides.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -22,6 +23,7 @@ import torch
 from coterie.training.compiled import Program, Unsuited, build, compiler, given_of, leaves
 from coterie.training.turn import Given, Turn
 
+KEPT = 200  # programs, those used last; each takes about 2 MiB
 COST, RATIO = 30.0, 0.6  # seconds to make one, and the pace with it by that without, before any is known
 AGREE = 0.05  # of an update: by how much a program's may differ on average, in single precision
 
@@ -67,6 +69,8 @@ def program_of(key: str, turn: Turn, given: Given) -> Program:
     path, running = path_of(key), turn.step.running
     _check_layout(given)
     if path.is_file():
+        with contextlib.suppress(OSError):
+            os.utime(path)
         return Program(path, given.flat.device, running)
     if given.flat.device.type == "cpu" and compiler() is None:
         raise Unsuited("there is no C++ compiler on this machine")
@@ -80,6 +84,7 @@ def program_of(key: str, turn: Turn, given: Given) -> Program:
         path.unlink()
         raise Unsuited("its program gave other numbers than the step it was made of")
     note(key, cost=time.monotonic() - begun)
+    _tidy()
     return program
 
 
@@ -128,6 +133,15 @@ def note(key: str, **found: float) -> None:
         os.replace(beside, path)
     except OSError:
         return
+
+
+def _tidy() -> None:
+    """Takes out of the cache what was not used for longest."""
+    with contextlib.suppress(OSError):
+        known = sorted(cache_folder().glob("*.pt2"), key=lambda path: path.stat().st_mtime)
+        for path in known[:-KEPT]:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _check_layout(given: Given) -> None:

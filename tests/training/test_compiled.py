@@ -1,6 +1,8 @@
 """The graph of a turn, traced with sizes that stand for any, does what the turn does, for any number of
 members. What is made of it by the compiler is tried in `tests/study/test_compiling.py`."""
 
+import os
+
 import pytest
 import torch
 from small_cohorts import (
@@ -15,6 +17,7 @@ from small_cohorts import (
     targets_of,
 )
 
+from coterie.training import programs
 from coterie.training.compiled import leaves, traced
 
 
@@ -66,3 +69,16 @@ def test_programs_are_told_apart_by_what_is_structural():
     assert len(set(keys)) == 4
     assert cohort("mlp", members=2).programs() == keys[0]
     assert cohort("mlp", members=1).programs() != keys[0]
+
+
+def test_the_cache_keeps_what_was_used_last(tmp_path, monkeypatch):
+    monkeypatch.setenv("COTERIE_CACHE", str(tmp_path))
+    monkeypatch.setattr(programs, "KEPT", 2)
+    programs.cache_folder().mkdir()
+    for age, key in enumerate(("old", "older", "oldest")):
+        programs.path_of(key).write_bytes(b"")
+        os.utime(programs.path_of(key), (1e9 - age, 1e9 - age))
+        programs.note(key, cost=1.0)
+    programs._tidy()
+    assert {path.stem for path in programs.cache_folder().iterdir()} == {"old", "older"}
+    assert programs.usual().cost == 1.0
