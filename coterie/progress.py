@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coterie.report.numbers import count, listed, significant
-from coterie.study.events import Phase, Planned, RoundStart, StudyEvent
+from coterie.study.events import BatchStart, Phase, Planned, RoundStart, StudyEvent
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, MemberId, StepEnd
 
 LONG = 60.0  # seconds from which a start deserves a word of warning
@@ -35,6 +35,7 @@ class Progress:
     phase: str = "reading"
     detail: str = ""
     round: RoundStart | None = None
+    batch: BatchStart | None = None
     cohort: int | None = None
     epoch: int = 0
     alive: int = 0
@@ -65,6 +66,9 @@ class Progress:
                 if self.round is None:
                     self._rounds_since, self._rounds_before = now, event.before
                 self.round, self._round_served = event, 0
+            case BatchStart():
+                self._close(now)
+                self.batch, self.retired = event, max(self.retired, event.before)
             case CohortStart():
                 self._close(now)
                 self.cohort, self.epoch = event.cohort, 0
@@ -95,7 +99,13 @@ class Progress:
     def _last_of_all(self, plan: Planned) -> bool:
         """Whether no cohort comes behind this one."""
         last_round = self.round is None or self.round.number + 1 == self.round.rounds
-        return last_round and (self.cohort or 0) + 1 >= plan.cohorts
+        last_batch = self.batch is None or self.batch.number + 1 == self.batch.batches
+        first, cohorts = self._cohorts(plan)
+        return last_round and last_batch and (self.cohort or 0) + 1 >= first + cohorts
+
+    def _cohorts(self, plan: Planned) -> tuple[int, int]:
+        """The number of the first cohort of this batch, and how many it has."""
+        return (0, plan.cohorts) if self.batch is None else (self.batch.first, self.batch.cohorts)
 
     def _close(self, now: float) -> None:
         """The cohort has ended, or waits for the others of its round."""
@@ -182,7 +192,10 @@ class Progress:
         """What will be trained: "80 members (16 candidates of linear and mlp) in 4 cohorts"."""
         assert self.plan is not None
         of = f"{count(self.plan.candidates, 'candidate')} of {listed(list(self.plan.families))}"
-        return f"{count(self.plan.members, 'member')} ({of}) in {count(self.plan.cohorts, 'cohort')}"
+        parts = count(self.plan.cohorts, "cohort")
+        if self.plan.batches > 1:  # later ones depend on the earlier, and so do their cohorts
+            parts = count(self.plan.batches, "batch", "batches")
+        return f"{count(self.plan.members, 'member')} ({of}) in {parts}"
 
     def estimate(self) -> str:
         """Before a long start, how long; otherwise nothing."""
@@ -209,7 +222,9 @@ class Progress:
         if self.plan is None or self.phase == "refitting":
             return f"epoch {self.epoch}"
         turn = f"round {self.round.number + 1} of {self.round.rounds}, " if self.round else ""
-        return f"{turn}cohort {self.cohort + 1} of {self.plan.cohorts}, epoch {self.epoch}"
+        turn = f"batch {self.batch.number + 1} of {self.batch.batches}, " if self.batch else turn
+        first, cohorts = self._cohorts(self.plan)
+        return f"{turn}cohort {self.cohort - first + 1} of {cohorts}, epoch {self.epoch}"
 
     def members(self) -> str:
         """Alive, retired, waiting, diverged."""

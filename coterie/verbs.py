@@ -19,7 +19,12 @@ from coterie.model import Model
 from coterie.models.catalogue import FAMILIES, family_named
 from coterie.models.family import Family
 from coterie.saved import CONFIG
+<<<<<<<
 from coterie.study.folder import ASKED, CHOICES, MODEL, Folder
+=======
+from coterie.study.batches import kept_batches
+from coterie.study.folder import ASKED, CANDIDATES, MODEL, Folder
+>>>>>>>
 from coterie.study.initial import Initial, open_initial
 from coterie.study.inspection import Inspection, look
 from coterie.study.question import Question
@@ -48,6 +53,7 @@ def fit(
     seed: int = 0,
     candidates: int | None = None,
     search: str = "full",
+    storage: str | None = None,
     metric: str | None = None,
     weight: str | None = None,
     group: str | None = None,
@@ -87,7 +93,9 @@ def fit(
     test_size: share (or number) of rows set aside first. folds: 5 (1 above 100,000 rows: one validation
     part; 0: none). seeds: networks a fold; seed: of everything. candidates: how many to try
     (16; 4 of images, sequences, texts, games). search: "halving" lets those that fall behind go early, for a
-    quarter of the steps. metric: what selection goes by (log loss, RMSE).
+    quarter of the steps; "tpe" and "gp" have Optuna choose, in four batches, and storage ("sqlite:///FILE",
+    another database's URL, a file) is where several processes or machines share what they try.
+    metric: what selection goes by (log loss, RMSE).
     weight, group, time, ignore: columns with a role;
     kinds: {column: kind} where you know better. task, positive: what the target is, where in doubt.
     prefer: "best", or "simple" within one standard error. refit: the winner again on all training rows.
@@ -145,14 +153,21 @@ def prepare(
 def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None = None) -> Study:
     """Begins a new study that asks what another's study.json asked; follow it with `run()` or `events()`.
 
+<<<<<<<
     What lies beside it, choices.json, is followed too: so steps are compiled where they were.
+=======
+    Candidates that a sampler chose lie beside it, in candidates.json, and are the new study's too.
+>>>>>>>
     """
     path = Path(config)
     path = path / ASKED if path.is_dir() else path
+    kept: tuple[dict[str, Any], ...] = ()
     try:
         asked = json.loads(path.read_text(encoding="utf-8"))
         question = Question.from_dict(asked["question"])
         name = asked["name"]
+        if (path.parent / CANDIDATES).is_file():
+            kept = tuple(kept_batches(Folder(path.parent))["batches"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, SpecError):
             raise
@@ -163,11 +178,15 @@ def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None
         ) from error
     table = dataclasses.replace(read(question.source), name=name)
     test = None if question.test is None else read(question.test)
+<<<<<<<
     study = Study.begin(question, table, test, out)
     chosen = path.with_name(CHOICES)
     if chosen.is_file():
         shutil.copyfile(chosen, study.folder / CHOICES)
     return study
+=======
+    return Study.begin(question, table, test, out, batches=kept)
+>>>>>>>
 
 
 def _asked_as(verb: Callable[P, Study]) -> Callable[[Callable[[Mapping[str, Any]], R]], Callable[P, R]]:

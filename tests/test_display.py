@@ -3,13 +3,14 @@
 import io
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from coterie.display import STOPPING, Lines, Live, Silent, display
 from coterie.progress import Progress, length
-from coterie.study.events import Finished, Phase, Planned, Saved, StudyEvent
+from coterie.study.events import BatchStart, Finished, Phase, Planned, Saved, StudyEvent
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Retired, StepEnd
 
 STEPS = 10  # an epoch
@@ -111,6 +112,23 @@ def test_a_resume_into_the_last_cohort_counts_the_others_as_retired():
     for event in (plan(), Phase("training"), CohortStart(1, 3, 100, 20)):
         progress.take(event, 0)
     assert progress.members() == "3 alive, 5 retired"
+
+
+def test_batches_are_counted_and_all_but_the_first_begin_with_what_is_done():
+    progress = Progress()
+    progress.take(replace(plan(), batches=2, cohorts=1), 0.0)
+    assert progress.planned() == "8 members (4 candidates of linear and mlp) in 2 batches"
+    progress.take(Phase("training"), 0.0)
+    progress.take(BatchStart(0, 2, 2, 0, 1, 0), 0.0)
+    progress.take(CohortStart(0, 4, 100, 30), 0.0)
+    assert progress.place() == "batch 1 of 2, cohort 1 of 1, epoch 0"
+    assert (progress.alive, progress.waiting) == (4, 4)
+    progress.take(BatchStart(1, 2, 2, 1, 2, 4), 3.0)  # as after a resume: nobody's end was seen
+    progress.take(CohortStart(1, 2, 100, 30), 3.0)
+    assert progress.place() == "batch 2 of 2, cohort 1 of 2, epoch 0"
+    assert (progress.alive, progress.retired, progress.waiting) == (2, 4, 2)
+    progress.take(CohortStart(2, 2, 100, 30), 4.0)
+    assert (progress.alive, progress.retired, progress.waiting) == (2, 6, 0)
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,14 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
             raise SpecError(
                 "What is fixed cannot vary.", given=f"--fix and --grid of {both[0]}", fix="Keep one."
             )
+    if "search" in options:
+        options["search"], *more = dict.fromkeys(options["search"])
+        if more:
+            raise SpecError(
+                "One search at a time: a sampler learns from candidates that were trained to their end.",
+                given=f"--search {options['search']} and --search {more[0]}",
+                fix="Keep one.",
+            )
     if "kinds" in options:
         options["kinds"] = once("--kind", options["kinds"], "A column has one kind.")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

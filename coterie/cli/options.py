@@ -255,16 +255,17 @@ def _tried(verb: Parser) -> None:
         help="start from the weights of an earlier study or model, or of hf:NAME; see freeze, thaw, discount",
     )
     group.add_argument(
-        "--candidates",
-        type=whole(1),
-        metavar="N",
-        help="how many (default: 16; 4 of images, sequences, texts, games)",
+        "--candidates", type=whole(1), metavar="N", help="how many (16; 4 of images, sequences, texts, games)"
     )
     group.add_argument(
         "--search",
-        choices=("full", "halving"),
-        help="full: all are trained to the end; halving: those that fall behind leave early (default: full)",
+        action="append",
+        choices=("full", "halving", "tpe", "gp"),
+        help="full: all are trained to the end (the default); halving: those that fall behind leave early; "
+        "tpe, gp: Optuna chooses, in four batches, by what the earlier came to",
     )
+    shared = "with tpe, gp: search together with others, through sqlite:///FILE, a database's URL or a file"
+    group.add_argument("--storage", metavar="WHERE", help=shared)
     group.add_argument(
         "--fix",
         action="append",

@@ -36,6 +36,7 @@ examples:
   coterie fit houses.parquet --target price --models mlp,linear --folds 10 --seeds 3
   coterie fit visits.csv --target died --group patient --time-limit 10m
   coterie fit patients.csv --target disease --candidates 64 --search halving
+  coterie fit patients.csv --target disease --candidates 64 --search tpe --storage sqlite:///trials.db
   coterie fit pictures/ --models cnn --fix flip=0.5 --fix lr=auto
   coterie fit scans/ --init runs/pictures-1 --fix freeze=5
   coterie fit load.csv --time hour --target load --horizon 24

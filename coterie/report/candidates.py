@@ -1,4 +1,5 @@
-"""Figures that compare: hyperparameters against score, candidates fold by fold, the winner beside baselines.
+"""Figures that compare: hyperparameters against score, candidates fold by fold or batch by batch, the winner
+beside baselines.
 
 A candidate is a record of the study's assessment: "index", "family", "hyperparameters", "mean", "se" and
 "scores". A NaN or None score is a member that diverged or was never scored: it is counted, not drawn.
@@ -11,17 +12,21 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from coterie.report.drawing import (
     ACCENT,
+    HEIGHT,
     INK,
+    LINE,
     MUTED,
     OTHER,
     SMALL,
     WIDTH,
     canvas,
     finite,
+    legend,
     plain,
     powers,
     say,
@@ -51,7 +56,7 @@ def hyperparameter_scores(
         return say(ax, "No candidate was scored.")
     values = [c["hyperparameters"][name] for c in rows]
     y = np.array([number(c["mean"]) for c in rows])
-    low, high = _robust(y)
+    low, high = robust(y)
     seen = np.clip(y, low, high)
     won = np.array([c["index"] == winner for c in rows])
     if all(isinstance(v, int | float) and not isinstance(v, bool) and np.isfinite(v) for v in values):
@@ -105,7 +110,7 @@ def fold_scores(
     if not len(every):
         return say(ax, "No candidate was scored on validation rows.")
     means = finite([c["mean"] for c in shown])
-    low, high = _robust(np.concatenate([every, means]))
+    low, high = robust(np.concatenate([every, means]))
     for place, c in enumerate(shown):
         colour = ACCENT if c["index"] == winner else OTHER
         scores = finite([s["value"] for s in c["scores"]])
@@ -158,7 +163,7 @@ def score_intervals(
         return say(ax, "No score to compare.")
     centres = finite([r["value"] for r in rows])
     ends = finite([r[key] for r in rows for key in ("low", "high")] + list(centres))
-    low, high = _robust(ends, always=finite([rows[0][key] for key in ("low", "value", "high")]))
+    low, high = robust(ends, always=finite([rows[0][key] for key in ("low", "value", "high")]))
     pad = 0.06 * (high - low) or 0.5
     ax.set(xlim=(low - pad, high + pad), ylim=(len(rows) - 0.4, -0.6))
     for place, r in enumerate(rows):
@@ -187,6 +192,54 @@ def score_intervals(
     return ax
 
 
+def batch_scores(
+    candidates: Sequence[Record],
+    sizes: Sequence[int],
+    winner: int | None = None,
+    *,
+    metric: str = "score",
+    maximise: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Mean validation scores in the order in which candidates were chosen, and the best so far as a line.
+
+    sizes: how many candidates each batch had. Scores far outside the others' stand at the edge.
+    """
+    ax = canvas(ax, WIDTH, HEIGHT)
+    rows = sorted((c for c in candidates if np.isfinite(number(c["mean"]))), key=lambda c: c["index"])
+    if not rows:
+        return say(ax, "No candidate was scored.")
+    x = np.array([c["index"] for c in rows])
+    y = np.array([number(c["mean"]) for c in rows])
+    best = np.maximum.accumulate(y) if maximise else np.minimum.accumulate(y)
+    low, high = robust(y, always=best[-1:])
+    won = x == winner
+    for edge in np.cumsum(sizes)[:-1]:
+        ax.axvline(edge - 0.5, color=LINE, lw=1.2, zorder=0)
+    for middle, place in zip(
+        np.cumsum(sizes) - (np.array(sizes) + 1) / 2, range(1, len(sizes) + 1), strict=True
+    ):
+        ax.text(middle, 1.0, f"batch {place}" if place == 1 else str(place), ha="center", va="bottom",
+                fontsize=8, color=MUTED, transform=ax.get_xaxis_transform())  # fmt: skip
+    ax.step(x, np.clip(best, low, high), where="post", color=ACCENT, lw=1.4)
+    out = (y < low) | (y > high)
+    ax.scatter(x[~won & ~out], y[~won & ~out], s=22, color=OTHER, lw=0, zorder=4)
+    ax.scatter(
+        x[out], np.clip(y[out], low, high), s=22, color=OTHER, marker="^" if (y > high).any() else "v", lw=0
+    )
+    ax.scatter(x[won], y[won], s=46, color=ACCENT, lw=0, zorder=5)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.set(xlim=(-0.6, sum(sizes) - 0.4), xlabel="candidate, in the order chosen", ylabel=plain(metric, 28))
+    ax.grid(axis="x", visible=False)
+    handles = [
+        Line2D([], [], color=OTHER, marker="o", ms=5, lw=0, label="a candidate"),
+        Line2D([], [], color=ACCENT, marker="o", ms=6, lw=0, label="the winner"),
+        Line2D([], [], color=ACCENT, lw=1.4, label="the best so far"),
+    ]
+    legend(ax, handles, [str(line.get_label()) for line in handles])
+    return ax
+
+
 def ranking(candidates: Sequence[Record], maximise: bool) -> list[Record]:
     """Candidates, best mean validation score first; those without one last; ties in their own order."""
 
@@ -197,7 +250,7 @@ def ranking(candidates: Sequence[Record], maximise: bool) -> list[Record]:
     return sorted(candidates, key=key)
 
 
-def _robust(values: np.ndarray, always: np.ndarray | None = None) -> tuple[float, float]:
+def robust(values: np.ndarray, always: np.ndarray | None = None) -> tuple[float, float]:
     """A range that holds nearly all values: three interquartile ranges beyond the quartiles, where there is
     more.
     """

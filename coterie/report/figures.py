@@ -9,7 +9,7 @@ Each draws on `ax` when it is given, and on a Figure of its own when it is not
 """
 
 from coterie.report.augmented import augmented
-from coterie.report.candidates import fold_scores, hyperparameter_scores, score_intervals
+from coterie.report.candidates import batch_scores, fold_scores, hyperparameter_scores, score_intervals
 from coterie.report.classification import (
     calibration_curve,
     confusion_matrix,
@@ -29,6 +29,7 @@ from coterie.report.transfer import transfer_curves
 __all__ = [
     "attention_map",
     "augmented",
+    "batch_scores",
     "calibration_curve",
     "clouds",
     "code_plane",

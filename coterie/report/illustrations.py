@@ -101,11 +101,30 @@ def of_training(album: Album, facts: dict[str, Any], curves: Sequence[dict[str, 
                 "each member keeps the weights of its best epoch.",
             )
         )
+    if facts["compute"] and len(facts["compute"].get("sampler", {}).get("batches", ())) > 1:
+        plates.append(_of_batches(album, facts))
     if facts["compute"] and facts["compute"].get("rates"):
         plates.append(_of_rates(album, facts))
     if told(curves, winner, "realness") and told(curves, winner, "sample_realness"):
         plates.append(_of_game(album, facts, curves))
     return plates
+
+
+def _of_batches(album: Album, facts: dict[str, Any]) -> Plate:
+    """What each batch of a search came to."""
+    label, maximise = facts["metric"]["label"], facts["metric"]["maximise"]
+    ax = figures.batch_scores(
+        facts["candidates"],
+        facts["compute"]["sampler"]["batches"],
+        facts["winner"]["index"],
+        metric=label,
+        maximise=maximise,
+    )
+    caption = (
+        f"Mean {label} on validation rows; {'higher' if maximise else 'lower'} is better. If later batches "
+        "are no better than the first, choosing by scores gained nothing here."
+    )
+    return album.plate("Batch by batch", ax, caption)
 
 
 def _of_rates(album: Album, facts: dict[str, Any]) -> Plate:

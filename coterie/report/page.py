@@ -49,6 +49,7 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
         "beside": beside,
         "where": where,
         "ranked": ranking(facts["candidates"], facts["metric"]["maximise"])[:MOST_CANDIDATES],
+        "batches": (facts["compute"] or {}).get("sampler"),
         "columns": facts["data"]["columns"][:MOST_COLUMNS],
         "per_class": _weakest(facts["per_class"]) if facts["task"] != "text" else [],
         "class_keys": _class_keys(facts["per_class"]),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coterie.report.batches import about_sampler
 from coterie.report.numbers import count, duration, number, percent, rounded
 
 # name: (label, what it means). "Positive" is the class one looks for; with more classes it is their mean.
@@ -320,8 +321,13 @@ def about_training(facts: dict[str, Any]) -> str:
         "trained "
         f"together{groups}, in {duration(compute['seconds'])} on {compute['device']}."
     )
+<<<<<<<
     if compute.get("compiled"):
         said += " Steps ran compiled, which changes numbers by rounding; choices.json says from which on."
+=======
+    if compute.get("sampler"):
+        return f"{said} {about_sampler(compute['sampler'])}"
+>>>>>>>
     if not compute.get("rounds"):
         return said
     steps = [

@@ -9,6 +9,7 @@ import dataclasses
 import shutil
 import statistics
 from collections.abc import Generator, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,34 +19,33 @@ from coterie.making import able, codes_of
 from coterie.model import Model
 from coterie.models.agents import AgentFamily
 from coterie.models.diffusion import Diffusion
-from coterie.models.shape import Shape
 from coterie.models.unsupervised import UnsupervisedFamily
 from coterie.report.card import model_card
 from coterie.report.page import render
 from coterie.study.agent_baselines import fit_agent_baselines
 from coterie.study.assess import assess, member_validation
 from coterie.study.baselines import Baseline, fit_baselines
+from coterie.study.batches import Batches
 from coterie.study.closeup import closeup
 from coterie.study.compiling import choices_of, ends_compiled
 from coterie.study.events import Finished, Phase, StudyEvent
-from coterie.study.fitted import assemble, best_member, out_of_fold, score_candidates
+from coterie.study.fitted import assemble, best_member, out_of_fold
 from coterie.study.fitting import Clock, curves_of, fit_cohorts, read_trained
 from coterie.study.folder import ASSESSMENT, CHECKPOINT, MODEL, PREDICTIONS, REPORT, Folder
 from coterie.study.frames import weight_frame
 from coterie.study.gap_baselines import fit_gap_baselines
 from coterie.study.growth import growth_of
-from coterie.study.halving import ROUNDS, kept
+from coterie.study.halving import rounds_of
 from coterie.study.initial import Posed
-from coterie.study.planning import costs_of, device_of, metric_of, planned, room_for
+from coterie.study.planning import device_of, metric_of
 from coterie.study.problem import Problem
 from coterie.study.question import Question
-from coterie.study.rates import RangeTest, range_tests, with_rates
 from coterie.study.remarks import about_model, cut_short, remarks, searched_names, versions
 from coterie.study.row_baselines import fit_row_baselines
-from coterie.study.search import asks_auto
 from coterie.study.selection import Scored, choose
+from coterie.study.trying import try_all
 from coterie.training.arena import Arena
-from coterie.training.plan import CohortPlan, Member, make_plan, member_key
+from coterie.training.plan import CohortPlan, Member, member_key
 
 
 def course(
@@ -56,10 +56,11 @@ def course(
     folder: the study's, locked by this process; asked: its study.json; everything: what is fixed before
     training; clock: its time, by which it is stopped too.
     """
-    problem, candidates, start = everything.problem, everything.candidates, everything.start
+    problem, start = everything.problem, everything.start
     metric, device = metric_of(question, problem), device_of(question.device)
     all_rows = ((problem.development, np.empty(0, dtype=np.int64)),)
     arena = Arena.of(problem.dataset, problem.folds or all_rows, device, start=start)
+<<<<<<<
     costs, shape = costs_of(candidates, problem), Shape.of(problem.schema)
     room = {c.index: room_for(c, costs[c.index], shape) for c in candidates}
     tests: list[RangeTest] = []
@@ -75,6 +76,11 @@ def course(
     yield from fit_cohorts(folder, plans, arena, metric, clock, rounds, question.compile)
     trained = read_trained(folder, plans)
     ranked = score_candidates(candidates, trained, problem)
+=======
+    batches = Batches(folder, asked, question, everything, metric)
+    tried = yield from try_all(folder, question, problem, batches, arena, metric, clock)
+    ranked, trained = tried.ranked, tried.trained
+>>>>>>>
     winner = choose(ranked, metric.maximise, question.prefer)
     about = about_model(asked, winner, metric, problem.arrangement)
     ensemble = assemble(problem, winner.candidate, trained, about)
@@ -82,7 +88,7 @@ def course(
     judged = member_validation(problem, ensemble)
     if question.refit and problem.folds:
         yield Phase("refitting", "the winner on all training rows")
-        ensemble = yield from _refit(folder, question, everything, clock, winner, len(plans), about)
+        ensemble = yield from _refit(folder, question, everything, clock, winner, len(tried.plans), about)
     if ensemble.task in ("text", "unsupervised"):  # texts, codes and samples cannot be averaged
         ensemble = ensemble.subset([best_member(winner, ensemble, metric.maximise)])
     yield Phase("baselines")
@@ -106,9 +112,9 @@ def course(
             "name": asked["name"],
             "command": asked["command"],
             "folder": str(folder.path),
-            "searched": searched_names(candidates, ensemble.task),
-            "finished": len(ranked) == len(candidates) and not cut_short(trained),
-            "warnings": [*problem.warnings, *remarks(problem, winner, ranked, candidates)],
+            "searched": searched_names(tried.candidates, ensemble.task),
+            "finished": len(ranked) == tried.meant and not cut_short(trained),
+            "warnings": [*problem.warnings, *remarks(problem, winner, ranked, tried.meant)],
             "compute": {
                 "members": sum(len(t.plan.members) for t in trained),
                 "cohorts": len(trained),
@@ -117,12 +123,15 @@ def course(
                 "compiled": [int(i) for i, one in choices_of(folder).items() if ends_compiled(one)],
                 "epochs": sum(r.epochs for t in trained for r in t.records),
                 "planned": sum(m.candidate.recipe.epochs for t in trained for m in t.plan.members),
-                "rates": [test.facts() for test in tests],
-                "rounds": [[one.until, kept(one, len(candidates))] for one in rounds[:-1]],
+                "rates": [test.facts() for test in tried.tests],
+                "rounds": rounds_of(question.search, len(tried.candidates)),
+                **batches.facts(tried.batches),
             },
-            "versions": versions(),
+            "versions": versions(batches.sampled),
         },
     )
+    for one in facts["candidates"] if batches.sampled else ():
+        one["batch"] = sum(one["index"] >= end for end in accumulate(tried.batches))
     ensemble.about.update(threshold=facts["threshold"], intervals=facts["intervals"])
     traced = weight_frame(folder, [winner.candidate], problem.dataset)
     facts["closeup"], examples = closeup(

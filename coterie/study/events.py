@@ -19,6 +19,7 @@ class Planned:
     metric: str  # by which validation scores and selection go
     maximise: bool
     estimate_seconds: float
+    batches: int = 1  # in which the candidates come; cohorts: of the first
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,21 @@ class RoundStart:
     end: float
     before: float
     part: float
+
+
+@dataclass(frozen=True)
+class BatchStart:
+    """A batch of candidates that a sampler was asked for begins; see `batches.py`.
+
+    first: the number of its first cohort; before: members of earlier batches, all of which are done.
+    """
+
+    number: int
+    batches: int
+    candidates: int
+    first: int
+    cohorts: int
+    before: int
 
 
 @dataclass(frozen=True)
@@ -65,4 +81,4 @@ class Stopped(Exception):
     """Raised out of a study's events after `stop()`, when all is saved."""
 
 
-StudyEvent = Event | Planned | RoundStart | Phase | Saved | Finished
+StudyEvent = Event | Planned | RoundStart | BatchStart | Phase | Saved | Finished

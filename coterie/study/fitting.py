@@ -43,6 +43,7 @@ class Clock:
     spent: float = 0.0
     limit: float | None = None
     stop: bool = False
+    taken_up: bool = False  # whether what earlier runs spent is known
     _since: float = field(default_factory=time.monotonic)
 
     @property
@@ -270,7 +271,8 @@ def _resume_point(folder: Folder, clock: Clock) -> int:
             if not isinstance(facts, dict) or not {"events", "seconds"} <= set(facts):
                 raise spoilt(folder / name, "no checkpoint")
             length, seconds = max(length, facts["events"]), max(seconds, facts["seconds"])
-    clock.spent = max(clock.spent, seconds)
+    if not clock.taken_up:
+        clock.spent, clock.taken_up = max(clock.spent, seconds), True
     return length
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from coterie.errors import StudyError
 from coterie.saved import checksum
 
+CANDIDATES = "candidates.json"  # where they are asked for batch by batch
 ASKED, EVENTS, ASSESSMENT, PREDICTIONS = (
     "study.json",
     "events.jsonl",

@@ -38,6 +38,11 @@ ROUNDS = {
 }
 
 
+def rounds_of(search: str, candidates: int) -> list[list[float]]:
+    """As plain data: the share of epochs at which each round but the last ends, and how many go on."""
+    return [[one.until, kept(one, candidates)] for one in ROUNDS.get(search, ROUNDS["full"])[:-1]]
+
+
 def shares(rounds: Sequence[Round], candidates: int) -> list[float]:
     """The share of the full search's steps that each round takes, as far as nobody stops early."""
     found, going, before = [], candidates, 0.0

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -277,11 +277,15 @@ def _structure(family: Family) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Posed:
-    """All that is fixed before training: the problem, what is tried on it, and the weights to start from."""
+    """All that is fixed before training: the problem, what is tried on it, and the weights to start from.
+
+    candidates: all, or the first batch where a sampler is asked for more. held: see `candidates_of`.
+    """
 
     problem: Problem
     candidates: tuple[Candidate, ...]
     start: Start | None
+    held: Mapping[str, Any] = field(default_factory=dict)
 
 
 def posed(question: Question, table: Table, test: Table | None, initial: Initial | None) -> Posed:
@@ -294,12 +298,13 @@ def posed(question: Question, table: Table, test: Table | None, initial: Initial
     if question.models != (initial.family,):
         initial = initial.inherited()
     problem = pose(question, table, test, initial.reading(question))
-    candidates = candidates_of(question, problem, initial.held(question))
+    held = initial.held(question)
+    candidates = candidates_of(question, problem, held)
     start = initial.start(problem)
     structures = {candidate.family.structure(): candidate for candidate in reversed(candidates)}
     notes = {c.index: initial.notes(start, c, problem) for c in structures.values()}
     problem = replace(problem, notes=(*problem.notes, *notes[min(notes)]))
-    return Posed(problem, candidates, start)
+    return Posed(problem, candidates, start, held)
 
 
 def _refuse_settings(candidates: Sequence[Candidate]) -> None:

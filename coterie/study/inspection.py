@@ -11,8 +11,8 @@ from coterie.data.describe import describe
 from coterie.data.table import Table
 from coterie.models.shape import Shape
 from coterie.study.initial import Initial, open_initial, posed
-from coterie.study.planning import costs_of, metric_of
-from coterie.study.question import Question
+from coterie.study.planning import costs_of, metric_of, number_asked
+from coterie.study.question import SAMPLERS, Question
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,13 @@ def look(
         classes = {name: int(y[:, k].sum()) for k, name in enumerate(target.names)}
     else:
         classes = {name: int(np.sum(y == k)) for k, name in enumerate(target.classes)}
+    number, more = len(candidates), list[str]()
+    if question.search in SAMPLERS:
+        number = max(number, number_asked(question, problem))
+        more.append(
+            f"These are the first {len(candidates)} of {number} candidates: the others are asked of "
+            f"Optuna's {question.search} sampler, by what the earlier came to."
+        )
     capacity = problem.capacity_warning(costs[0].parameters)
     return Inspection(
         source=table.source,
@@ -88,8 +95,8 @@ def look(
         folds=len(problem.folds),
         metric=metric_of(question, problem).name,
         families={name: families.count(name) for name in dict.fromkeys(families)},
-        members=len(candidates) * max(1, len(problem.folds)) * question.seeds,
+        members=number * max(1, len(problem.folds)) * question.seeds,
         parameters=max(cost.parameters for cost in costs.values()),
-        notes=problem.notes,
+        notes=(*problem.notes, *more),
         warnings=problem.warnings + ((capacity,) if capacity else ()),
     )

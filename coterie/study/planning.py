@@ -11,12 +11,14 @@ import torch
 from coterie.errors import SpecError
 from coterie.metrics.catalogue import Metric, default_metric, metric_named, told
 from coterie.models.catalogue import family_named
+from coterie.models.family import Family
 from coterie.models.shape import Shape
 from coterie.study.events import Planned
 from coterie.study.halving import Round, shares
 from coterie.study.problem import Problem
-from coterie.study.question import Question
-from coterie.study.search import number_of_candidates, propose, usual
+from coterie.study.question import SAMPLERS, Question
+from coterie.study.search import batch_sizes, number_of_candidates, propose, usual
+from coterie.study.space import Space
 from coterie.training.cost import Cost, cost_of
 from coterie.training.plan import Candidate, CohortPlan
 
@@ -67,19 +69,33 @@ def device_of(name: str) -> torch.device:
 
 
 def candidates_of(
-    question: Question, problem: Problem, held: Mapping[str, Any] | None = None
+    question: Question,
+    problem: Problem,
+    held: Mapping[str, Any] | None = None,
+    count: int | None = None,
 ) -> tuple[Candidate, ...]:
-    """held: hyperparameters that stay as an earlier model has them, unless the question fixes them."""
-    shape = Shape.of(problem.schema)
-    count = question.candidates
+    """What is tried, or of a search that asks a sampler the first batch of it.
+
+    held: hyperparameters that stay as an earlier model has them, unless the question fixes them. count: how
+    many, if not as the question has it.
+    """
     if count is None:
-        count = number_of_candidates(shape, question.models)
+        count = number_asked(question, problem)
+        if question.search in SAMPLERS:
+            families = space_of(question, problem, held or {}).families
+            if question.search == "gp" and len(families) > 1:
+                raise SpecError(
+                    "A Gaussian process searches over one family.",
+                    given=f"search=gp with {', '.join(family.name for family in families)}",
+                    fix="Name one with --models, or use search=tpe.",
+                )
+            count = batch_sizes(count, len(families))[0]
     candidates = propose(
         question.models,
-        shape=shape,
+        shape=Shape.of(problem.schema),
         task=problem.roles.target.task,
         rows=problem.training_rows,
-        count=count if problem.folds else 1,
+        count=count,
         fix={**(held or {}), **question.fix},
         grid=question.grid,
         seed=question.seed,
@@ -90,11 +106,29 @@ def candidates_of(
             given=f"folds=0 and a grid of {len(candidates)}",
             fix="Give one value each, or let there be folds.",
         )
-    task, outputs = problem.roles.target.task, problem.schema.target.outputs if problem.schema.target else 0
-    with torch.device("meta"):  # a family that cannot be built of these data says so now, not in the middle
-        for family in {(c.family.name, c.family.structure()): c.family for c in candidates}.values():
-            family.network(shape, task, outputs)
+    for family in {(c.family.name, c.family.structure()): c.family for c in candidates}.values():
+        build(family, problem)
     return candidates
+
+
+def number_asked(question: Question, problem: Problem) -> int:
+    """How many candidates are to be tried; one, where nothing can choose between them."""
+    if not problem.folds:
+        return 1
+    return question.candidates or number_of_candidates(Shape.of(problem.schema), question.models)
+
+
+def space_of(question: Question, problem: Problem, held: Mapping[str, Any]) -> Space:
+    """What a sampler may choose. held: as of `candidates_of`."""
+    shape, task = Shape.of(problem.schema), problem.roles.target.task
+    return Space.of(question.models, shape, task, problem.training_rows, {**held, **question.fix})
+
+
+def build(family: Family, problem: Problem) -> None:
+    """A family that cannot be built of these data says so now, not in the middle."""
+    outputs = problem.schema.target.outputs if problem.schema.target else 0
+    with torch.device("meta"):
+        family.network(Shape.of(problem.schema), problem.roles.target.task, outputs)
 
 
 def costs_of(candidates: tuple[Candidate, ...], problem: Problem) -> dict[int, Cost]:
@@ -127,7 +161,9 @@ def planned(
     problem: Problem,
     metric: Metric,
     rounds: Sequence[Round],
+    sizes: Sequence[int],
 ) -> Planned:
+    """What will be trained. plans, candidates: the first batch; sizes: of all batches."""
     work = 0.0
     for plan in plans:
         if plan.recipe.optimizer != "exact":
@@ -138,13 +174,15 @@ def planned(
             work += steps * (
                 1.5e-3 + len(plan.members) * (row * plan.recipe.batch_size + 30 * cost.parameters) / SPEED
             )
+    all_of_it = max(len(candidates), sum(sizes)) / len(candidates) if len(sizes) > 1 else 1
     return Planned(
-        members=sum(len(p.members) for p in plans),
+        members=round(all_of_it * sum(len(p.members) for p in plans)),
         cohorts=len(plans),
-        candidates=len(candidates),
+        candidates=round(all_of_it * len(candidates)),
         families=tuple(dict.fromkeys(c.family.name for c in candidates)),
         parameters=max(cost.parameters for cost in costs.values()),
         metric=metric.label,
         maximise=metric.maximise,
-        estimate_seconds=work * sum(shares(rounds, len(candidates))),
+        estimate_seconds=all_of_it * work * sum(shares(rounds, len(candidates))),
+        batches=len(sizes),
     )

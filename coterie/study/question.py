@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from coterie.errors import SpecError, StudyError
 from coterie.spec import show
 
 Values = dict[str, Any]
+SAMPLERS = ("tpe", "gp")  # searches that ask one of Optuna's samplers, batch by batch
 CHOICES = {
+<<<<<<<
     "search": ("full", "halving"),
     "compile": ("auto", "on", "off"),
+=======
+    "search": ("full", "halving", *SAMPLERS),
+>>>>>>>
     "fit_image": ("resize", "crop", "pad"),
     "tokenizer": ("auto", "bytes", "characters", "words", "bpe"),
 }
@@ -30,6 +36,7 @@ class Question:
     seed: int = 0
     candidates: int | None = None
     search: str = "full"
+    storage: str | None = None
     models: tuple[str, ...] = ()
     metric: str | None = None
     fix: Values = field(default_factory=dict)
@@ -74,6 +81,7 @@ class Question:
             if getattr(self, name) not in choices:
                 given = repr(getattr(self, name))
                 raise SpecError(f"{name} must be one of {', '.join(choices)}.", given=given)
+        self._check_search()
         if self.prefer not in ("best", "simple"):
             raise SpecError("prefer must be best or simple.", given=repr(self.prefer), fix="Use prefer=best.")
         if self.time_limit is not None and not self.time_limit > 0:
@@ -83,6 +91,26 @@ class Question:
                 "test_size must be a share from 0 to below 1, or a number of rows.",
                 given=self.test_size,
                 fix="For example 0.2; 0 sets nothing aside.",
+            )
+
+    def _check_search(self) -> None:
+        if self.storage is not None and self.search not in SAMPLERS:
+            raise SpecError(
+                f"A storage is shared by searches that ask a sampler: {', '.join(SAMPLERS)}.",
+                given=f"search={self.search}",
+                fix="Use search=tpe, or leave the storage out.",
+            )
+        if self.storage is not None and "://" in self.storage and urlsplit(self.storage).password:
+            raise SpecError(
+                "A storage is written into the study and its report, so it must hold no password.",
+                given="a URL with one",
+                fix="Let the database's driver find it, as PostgreSQL's does in ~/.pgpass.",
+            )
+        if self.grid and self.search in SAMPLERS:
+            raise SpecError(
+                "A grid is tried whole; a sampler chooses.",
+                given=f"a grid and search={self.search}",
+                fix="Leave one of them out.",
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import coterie
@@ -18,9 +19,11 @@ from coterie.study.selection import Scored
 from coterie.training.plan import Candidate
 
 
-def versions() -> dict[str, str]:
-    """What the numbers may depend on."""
-    names = ("torch", "numpy", "scikit-learn", "polars")
+def versions(sampled: bool = False) -> dict[str, str]:
+    """What the numbers may depend on. sampled: on a sampler's choices, too."""
+    names = ["torch", "numpy", "scikit-learn", "polars"]
+    if sampled and find_spec("optuna"):  # a study that was asked for before can be trained without it
+        names.append("optuna")
     python = ".".join(map(str, sys.version_info[:3]))
     return {
         "coterie": coterie.__version__,
@@ -61,15 +64,12 @@ def cut_short(trained: Sequence[Trained]) -> bool:
     return any(record.status == "stopped" for t in trained for record in t.records)
 
 
-def remarks(
-    problem: Problem, winner: Scored, ranked: Sequence[Scored], candidates: Sequence[Candidate]
-) -> list[str]:
-    """Warnings that only the training could give."""
+def remarks(problem: Problem, winner: Scored, ranked: Sequence[Scored], meant: int) -> list[str]:
+    """Warnings that only the training could give. meant: how many candidates were to be trained."""
     found = [problem.capacity_warning(winner.parameters)]
     diverged = sum(s.status == "diverged" for c in ranked for s in c.scores)
     if diverged:
         found.append(f"{diverged} networks diverged: their learning rates were too high for these data.")
-    if len(ranked) < len(candidates):
-        left = len(candidates) - len(ranked)
-        found.append(f"Time ran out before {left} of {len(candidates)} candidates were trained.")
+    if len(ranked) < meant:
+        found.append(f"Time ran out before {meant - len(ranked)} of {meant} candidates were trained.")
     return [text for text in found if text]

@@ -23,6 +23,7 @@ from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe
 
 AUTO = "auto"  # of a learning rate that a range test finds
+ROUNDS = 4  # in which a sampler is asked
 LONGEST = 1000  # epochs, of a family whose training is counted in steps
 # the families that are tried where none is named, by what the data hold
 DEFAULT = {
@@ -54,22 +55,28 @@ def propose(
     _known_names(families, [*fix, *grid])
     made: list[list[tuple[Family, Recipe]]] = []
     for family in families:
-        settings = {**advice(rows), **family.advice(task), **_own(family, without_auto(fix))}
-        if family.lasts and "epochs" not in fix:
-            batch = _value(family, "batch_size", settings)
-            settings["epochs"] = min(LONGEST, -(-family.lasts // -(-rows // batch)))
+        settings = settings_of(family, task, rows, fix)
         if grid:
-            names = [name for name in grid if name in _fields(family)]
+            names = [name for name in grid if name in known_of(family)]
             combinations = itertools.product(*(grid[name] for name in names))
             choices = [{**settings, **dict(zip(names, values, strict=True))} for values in combinations]
         else:
             share = len(range(families.index(family), count, len(families)))
             choices = _draws(family, task, settings, {*fix}, share, seed)
-        made.append([_make(family, task, choice, {*fix, *grid}) for choice in choices])
+        made.append([make(family, task, choice, {*fix, *grid}) for choice in choices])
     turns = itertools.zip_longest(*made)
     pairs = [pair for turn in turns for pair in turn if pair is not None]
     unique = list(dict.fromkeys(pairs))
     return tuple(Candidate(i, family, recipe) for i, (family, recipe) in enumerate(unique))
+
+
+def settings_of(family: type[Family], task: str, rows: int, fix: Mapping[str, Any]) -> dict[str, Any]:
+    """What a family's candidates have where nothing is drawn: what suits rows and task, and what is fixed."""
+    settings = {**advice(rows), **family.advice(task), **_own(family, without_auto(fix))}
+    if family.lasts and "epochs" not in fix:
+        batch = value_of(family, "batch_size", settings)
+        settings["epochs"] = min(LONGEST, -(-family.lasts // -(-rows // batch)))
+    return settings
 
 
 def asks_auto(fix: Mapping[str, Any]) -> bool:
@@ -99,6 +106,13 @@ def number_of_candidates(shape: Shape, models: Sequence[str] = ()) -> int:
     return 16 if set(shape.kinds) <= {"table"} and not long else 4
 
 
+def batch_sizes(count: int, families: int) -> tuple[int, ...]:
+    """In which batches a sampler is asked for so many candidates: quarters, the first with every family."""
+    each = -(-count // ROUNDS)
+    first = min(count, max(each, families))
+    return first, *(min(each, count - before) for before in range(first, count, each))
+
+
 def advice(rows: int) -> dict[str, Any]:
     """Batch size and epochs that suit a number of training rows: enough steps on small tables, not too many
     on large ones."""
@@ -112,7 +126,7 @@ def searched(family: type[Family], task: str, taken: set[str]) -> list[str]:
     """The names that a search over the family varies, those that change structure first."""
     own = [name for name, hyper in spec.hypers(family).items() if hyper.search]
     names = [name for name in (*own, *family.searched(task)) if name not in taken]
-    return sorted(names, key=lambda name: _fields(family)[name].stacked)
+    return sorted(names, key=lambda name: known_of(family)[name].stacked)
 
 
 def _draws(
@@ -121,11 +135,11 @@ def _draws(
     names = searched(family, task, taken)
     if not names or not count:
         return [settings][:count]
-    known = _fields(family)
+    known = known_of(family)
     shapes = [name for name in names if not known[name].stacked]
     numbers = [name for name in names if known[name].stacked]
     points = torch.quasirandom.SobolEngine(len(names), scramble=True, seed=seed).draw(max(count, 1)).tolist()
-    structures: list[dict[str, Any]] = [{name: _value(family, name, settings) for name in shapes}]
+    structures: list[dict[str, Any]] = [{name: value_of(family, name, settings) for name in shapes}]
     counts = [0]
     choices = []
     for j in range(count):
@@ -146,25 +160,28 @@ def _search(hyper: spec.Hyper) -> spec.Search:
     return hyper.search
 
 
-def _fields(family: type[Family]) -> dict[str, spec.Hyper]:
+def known_of(family: type[Family]) -> dict[str, spec.Hyper]:
+    """What can be set of a family and of how it is trained, by name."""
     return {**spec.hypers(family), **spec.hypers(Recipe)}
 
 
-def _value(family: type[Family], name: str, settings: Mapping[str, Any]) -> Any:
+def value_of(family: type[Family], name: str, settings: Mapping[str, Any]) -> Any:
+    """A hyperparameter as it is set, or by default."""
     cls = family if name in spec.hypers(family) else Recipe
     return spec.read(cls, name, settings.get(name, spec.default(cls, name)))
 
 
 def _own(family: type[Family], values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name in _fields(family)}
+    return {name: value for name, value in values.items() if name in known_of(family)}
 
 
-def _make(
+def make(
     family: type[Family], task: str, settings: Mapping[str, Any], asked: set[str]
 ) -> tuple[Family, Recipe]:
-    made = family(**{n: _value(family, n, settings) for n in spec.hypers(family)})
+    """One candidate's family and recipe. asked: names that the family does not settle itself."""
+    made = family(**{n: value_of(family, n, settings) for n in spec.hypers(family)})
     settings = {**settings, **{n: value for n, value in made.settles().items() if n not in asked}}
-    recipe = Recipe(**{n: _value(family, n, settings) for n in spec.hypers(Recipe)})
+    recipe = Recipe(**{n: value_of(family, n, settings) for n in spec.hypers(Recipe)})
     _fits(recipe, task)
     return made, recipe
 
@@ -190,11 +207,11 @@ def _fits(recipe: Recipe, task: str) -> None:
 
 
 def _known_names(families: Sequence[type[Family]], names: Sequence[str]) -> None:
-    known = {name for family in families for name in _fields(family)}
+    known = {name for family in families for name in known_of(family)}
     for name in names:
         if name not in known:
             near = spec.nearest(name, known)
-            elsewhere = [n for n, f in FAMILIES.items() if name in _fields(f)]
+            elsewhere = [n for n, f in FAMILIES.items() if name in known_of(f)]
             fix = f"Did you mean {near}?" if near else "`coterie models NAME` lists them."
             if elsewhere:
                 fix = f"It belongs to {', '.join(elsewhere)}: add it with --models."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from coterie.errors import StudyError
 from coterie.model import Model
 from coterie.report.notebook import study_html
 from coterie.report.page import render
+from coterie.study.batches import candidates_kept, write_batches
 from coterie.study.course import course
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
 from coterie.study.fitting import Clock, curves_of
@@ -39,8 +40,10 @@ from coterie.study.frames import epoch_frame, weight_frame
 from coterie.study.initial import Initial, Posed, open_initial, posed
 from coterie.study.planning import device_of, metric_of
 from coterie.study.problem import Problem
-from coterie.study.question import Question
+from coterie.study.question import SAMPLERS, Question
 from coterie.study.remarks import versions
+from coterie.study.sampling import require
+from coterie.study.sharing import check_storage, placed
 
 FORMAT = 1
 
@@ -72,8 +75,12 @@ class Study:
         test: Table | None,
         out: str | os.PathLike[str] | None,
         initial: Initial | None = None,
+        batches: Sequence[dict[str, Any]] = (),
     ) -> Study:
-        """Checks the question against the data, then makes the folder. Nothing is trained yet."""
+        """Checks the question against the data, then makes the folder. Nothing is trained yet.
+
+        batches: candidates that a sampler chose already, as `candidates.json` holds them.
+        """
         if not question.target and table.target and table.source not in SETS:
             question = dataclasses.replace(question, target=table.target)  # which a file will not know
         if initial is None and question.init is not None:
@@ -81,6 +88,10 @@ class Study:
         everything = posed(initial.asked(question) if initial else question, table, test, initial)
         metric = metric_of(question, everything.problem)
         device_of(question.device)
+        if question.search in SAMPLERS:
+            require(question.search)
+            if question.storage:
+                check_storage(placed(question.storage), question.search)
         folder = make_folder(out, table.name)
         given = (table, test)
         table = _kept(table, folder, "data")
@@ -95,6 +106,7 @@ class Study:
             question,
             source=table.path or table.source,
             test=None if test is None else test.path or test.source,
+            storage=question.storage and placed(question.storage),
         )
         if initial is not None:
             question = dataclasses.replace(initial.asked(question), init=initial.source)
@@ -104,7 +116,7 @@ class Study:
             "name": table.name,
             "command": typed.command(None if out is None else str(out)),
             "metric": metric.name,
-            "versions": versions(),
+            "versions": versions(sampled=question.search in SAMPLERS),
             "question": question.to_dict(),
             "sha256": {n: t.sha256 for n, t in tables.items()},
             "tables": {n: {"source": t.source, "notes": list(t.notes)} for n, t in tables.items()},
@@ -112,6 +124,8 @@ class Study:
         if initial is not None:
             asked["initial"] = {"source": initial.source, "sha256": initial.sha256}
         folder.write_json(ASKED, asked)
+        if batches:
+            write_batches(folder, batches)
         study = cls(folder, table, test)
         if table is given[0] and test is given[1]:
             study._everything = everything
@@ -166,7 +180,8 @@ class Study:
 
         Traced where all members that train together have 64 weights at most; a frame without rows for others.
         """
-        return weight_frame(self._folder, self._posed().candidates, self.problem.dataset)
+        candidates = candidates_kept(self._folder) or self._posed().candidates
+        return weight_frame(self._folder, candidates, self.problem.dataset)
 
     @property
     def warnings(self) -> list[str]:

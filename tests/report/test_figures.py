@@ -68,6 +68,7 @@ def _calls():
         "winner_curves": lambda ax: figures.winner_curves(_curves(4), 1, ax=ax),
         "hyperparameter_scores": lambda ax: figures.hyperparameter_scores(few, "lr", 0, ax=ax),
         "fold_scores": lambda ax: figures.fold_scores(few, 0, ax=ax),
+        "batch_scores": lambda ax: figures.batch_scores(few, [1, len(few) - 1], 0, ax=ax),
         "score_intervals": lambda ax: figures.score_intervals(
             [{"label": "us", "value": 0.3, "low": 0.2, "high": 0.4, "winner": True}], ax=ax
         ),
@@ -118,6 +119,8 @@ def test_returns_axes_and_draws_the_same_bytes(name):
         lambda: figures.hyperparameter_scores(_candidates(1), "absent", 0),
         lambda: figures.hyperparameter_scores(_candidates(200), "norm", 3),
         lambda: figures.fold_scores(_candidates(200), 150),
+        lambda: figures.batch_scores(_candidates(200), [50, 50, 50, 50], 150, maximise=True),
+        lambda: figures.batch_scores(_candidates(1, scores=(None,)), [1], None),
         lambda: figures.fold_scores(_candidates(2, scores=(0.1, None, float("nan"))), 0),
         lambda: figures.fold_scores(_candidates(1, scores=(None,)), None),
         lambda: figures.fold_scores(_candidates(3, scores=(0.5, 0.5, 1e12)), 0),
