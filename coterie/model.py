@@ -143,7 +143,7 @@ class Model:
         if not len(dataset if rows is None else rows):
             return self.flat.new_zeros(len(self.flat), 0, self.target.outputs)
         at = torch.arange(len(dataset)) if rows is None else torch.from_numpy(np.asarray(rows))
-        return outputs(self._step, self.flat, self.buffers, at, self.inputs(dataset))
+        return outputs(self._step, self.flat, self.buffers, at, self._inputs_by_parts(dataset))
 
     def output(self, data: Any, rows: np.ndarray | None = None) -> Tensor:
         """The members' average: (N, K) probabilities or values; rows: of these rows alone."""
@@ -233,7 +233,7 @@ class Model:
         """
         if self.task == "unsupervised":
             making.require(self, "encode")
-        inputs = self.inputs(self.dataset(data, with_target=self.task == "text"))
+        inputs = self._inputs_by_parts(self.dataset(data, with_target=self.task == "text"))
         if not len(inputs["numeric"]):
             return self.call("features", inputs, member).numpy()
         at = torch.arange(len(inputs["numeric"]))
@@ -269,6 +269,10 @@ class Model:
     def inputs(self, dataset: Dataset) -> dict[str, Tensor]:
         """The inputs of a dataset, in the precision of the weights."""
         return {n: t.to(self.flat.dtype) if t.is_floating_point() else t for n, t in dataset.inputs.items()}
+
+    def _inputs_by_parts(self, dataset: Dataset) -> dict[str, Tensor]:
+        """For what takes some rows at a time, and casts them: memory may have no room for all."""
+        return dataset.inputs if dataset.mapped else self.inputs(dataset)
 
     def call(self, method: str, inputs: dict[str, Tensor], member: int, **how: Any) -> Any:
         """A method of one member's network."""

@@ -23,6 +23,7 @@ from torch import Tensor
 Integer = TypeVar("Integer", int, Tensor)
 
 MASK = 0xFFFFFFFF
+PIECE = 1 << 20  # numbers that are hashed at once where there are very many
 _FIRST, _SECOND, _STEP = 0x21F0AAAD, 0x735A2D97, 0x1E3779B1
 
 
@@ -54,7 +55,10 @@ def site(name: str) -> int:
 
 def bits(key: Tensor, n: int) -> Tensor:
     """n random 32-bit integers (…, n) int64 of keys (…, 1) or (): position i gets a hash of (key, i)."""
-    position = torch.arange(n, device=key.device)
+    return _hash(torch.arange(n, device=key.device), key)
+
+
+def _hash(position: Tensor, key: Tensor) -> Tensor:
     x = position ^ key
     x = x ^ (x >> 16)
     x = (x * _FIRST) & MASK
@@ -85,3 +89,22 @@ def permutation(key: Tensor, n: Tensor | int, size: int) -> Tensor:
     position = torch.arange(size, device=key.device)
     order = torch.where(position < n, bits(key, size), MASK + 1)
     return torch.sort(order, stable=True).indices
+
+
+def large_permutation(key: Tensor, n: Tensor | int, size: int) -> Tensor:
+    """As `permutation`, on the CPU, for very many numbers: sorted in place, with no memory but the result's.
+
+    A position stands behind its hash in one number, so that ties go by position.
+    """
+    lead = torch.broadcast_shapes(key.shape, n.shape if isinstance(n, Tensor) else ())[:-1]
+    order = torch.empty(*lead, size, dtype=torch.int64)
+    keys = key.expand(*lead, 1).flatten().tolist()
+    counts = torch.as_tensor(n).expand(*lead, 1).flatten().tolist()
+    for own, count, row in zip(keys, counts, order.view(-1, size), strict=True):
+        for begin in range(0, size, PIECE):
+            position = torch.arange(begin, min(size, begin + PIECE))
+            drawn = torch.where(position < count, _hash(position, torch.tensor(own)), MASK + 1)
+            row[begin : begin + PIECE] = (drawn << 30) | position
+        row.numpy().sort()
+        row &= (1 << 30) - 1
+    return order

@@ -19,12 +19,8 @@ from coterie.model import Model
 from coterie.models.catalogue import FAMILIES, family_named
 from coterie.models.family import Family
 from coterie.saved import CONFIG
-<<<<<<<
-from coterie.study.folder import ASKED, CHOICES, MODEL, Folder
-=======
 from coterie.study.batches import kept_batches
-from coterie.study.folder import ASKED, CANDIDATES, MODEL, Folder
->>>>>>>
+from coterie.study.folder import ASKED, CANDIDATES, CHOICES, MODEL, Folder
 from coterie.study.initial import Initial, open_initial
 from coterie.study.inspection import Inspection, look
 from coterie.study.question import Question
@@ -153,11 +149,8 @@ def prepare(
 def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None = None) -> Study:
     """Begins a new study that asks what another's study.json asked; follow it with `run()` or `events()`.
 
-<<<<<<<
-    What lies beside it, choices.json, is followed too: so steps are compiled where they were.
-=======
-    Candidates that a sampler chose lie beside it, in candidates.json, and are the new study's too.
->>>>>>>
+    What lies beside it is followed too: choices.json, so that steps are compiled where they were, and
+    candidates.json, what a sampler chose.
     """
     path = Path(config)
     path = path / ASKED if path.is_dir() else path
@@ -178,15 +171,11 @@ def repeat(config: str | os.PathLike[str], *, out: str | os.PathLike[str] | None
         ) from error
     table = dataclasses.replace(read(question.source), name=name)
     test = None if question.test is None else read(question.test)
-<<<<<<<
-    study = Study.begin(question, table, test, out)
+    study = Study.begin(question, table, test, out, batches=kept)
     chosen = path.with_name(CHOICES)
     if chosen.is_file():
         shutil.copyfile(chosen, study.folder / CHOICES)
     return study
-=======
-    return Study.begin(question, table, test, out, batches=kept)
->>>>>>>
 
 
 def _asked_as(verb: Callable[P, Study]) -> Callable[[Callable[[Mapping[str, Any]], R]], Callable[P, R]]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 DATA = (
     "CSV, TSV, Parquet, JSON Lines or Excel, packed (.gz) or not; a plain text (.txt); a folder of "
-    "images or texts, of MNIST's or CIFAR's files; .npy, .npz; or a bundled set: digits, breast_cancer, "
-    "iris, wine, diabetes, linnerud, digits-images; and, or, xor, celsius, sine, blobs, moons, circles, "
-    "spirals, shapes, signals, parity, adding, copy, reversal, markov-text, two-sources, ring, grid, bars; "
-    "or an environment to act in: CartPole-v1, gridworld, or any of Gymnasium's"
+    "Parquet files, images or texts, of MNIST's or CIFAR's files; .npy, .npz; or a bundled set: digits, "
+    "breast_cancer, iris, wine, diabetes, linnerud, digits-images; and, or, xor, celsius, sine, blobs, "
+    "moons, circles, spirals, shapes, signals, parity, adding, copy, reversal, markov-text, two-sources, "
+    "ring, grid, bars; or an environment to act in: CartPole-v1, gridworld, or any of Gymnasium's"
 )
 
 

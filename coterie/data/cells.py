@@ -17,6 +17,7 @@ import torch
 
 from coterie.data import pictures, sequences
 from coterie.data.decoding import bad_pictures, load_pictures
+from coterie.data.scanned import loaded
 from coterie.data.schema import Column, Schema, Target
 from coterie.data.store import filled
 from coterie.data.table import Table, some
@@ -66,7 +67,9 @@ def without_bad_images(table: Table) -> Table:
     frame = table.frame
     names = [n for n in frame.columns if frame.schema[n] == pl.String and holds_image_paths(frame[n])]
     bad, notes = unreadable(table, names)
-    return replace(table, frame=frame.filter(pl.Series(~bad)), notes=(*table.notes, *notes))
+    if not bad.any():
+        return table
+    return replace(table, frame=loaded(frame).filter(pl.Series(~bad)), notes=(*table.notes, *notes))
 
 
 def unreadable(table: Table, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -89,7 +92,7 @@ def with_whole_paths(table: Table) -> Table:
     frame = table.frame
     for name in frame.columns:
         if frame.schema[name] == pl.String and holds_image_paths(frame[name]):
-            frame = frame.with_columns(
+            frame = loaded(frame).with_columns(
                 pl.Series(name, [str(p.resolve()) for p in resolved(frame[name], table)])
             )
     return replace(table, frame=frame)

@@ -9,6 +9,7 @@ import polars as pl
 from coterie.data.dataset import Dataset
 from coterie.data.encode import encode
 from coterie.data.roles import Roles, listed
+from coterie.data.scanned import loaded
 from coterie.data.schema import PART_OF, Schema
 from coterie.data.table import Table
 from coterie.data.values import is_nested, words
@@ -27,10 +28,11 @@ def check(
 
     development, test: row numbers; test may be empty. folds: how many there will be (0: none).
     """
+    hashes = _row_hashes(table, schema)
     return [
         *leaks(table, roles, schema, development),
-        *shared(table, schema, development, table, test),
-        *duplicates(table, schema, np.concatenate([development, test])),
+        *shared(table, schema, development, table, test, hashes),
+        *duplicates(table, schema, np.concatenate([development, test]), hashes),
         *classes(roles, development, folds),
         *repeated_identifiers(table, roles, schema, development),
         *constants(schema),
@@ -38,13 +40,13 @@ def check(
     ]
 
 
-def duplicates(table: Table, schema: Schema, rows: np.ndarray) -> list[str]:
-    """Rows that equal an earlier one in every feature and the target.
+def duplicates(table: Table, schema: Schema, rows: np.ndarray, hashes: np.ndarray | None = None) -> list[str]:
+    """Rows that equal an earlier one in every feature and the target; hashes: as of `_row_hashes`.
 
     Silent where equal rows are only natural: few columns of few values.
     """
-    hashes = _row_hashes(table, schema, rows)
-    repeated = len(hashes) - int(hashes.n_unique())
+    ordered = np.sort((_row_hashes(table, schema) if hashes is None else hashes)[rows])
+    repeated = int((ordered[1:] == ordered[:-1]).sum())
     if repeated == 0 or not _rows_differ(table, schema, rows):
         return []
     return [
@@ -53,14 +55,25 @@ def duplicates(table: Table, schema: Schema, rows: np.ndarray) -> list[str]:
     ]
 
 
-def shared(table: Table, schema: Schema, rows: np.ndarray, test: Table, test_rows: np.ndarray) -> list[str]:
-    """Test rows that equal a development row in every feature and the target; the tables may differ."""
+def shared(
+    table: Table,
+    schema: Schema,
+    rows: np.ndarray,
+    test: Table,
+    test_rows: np.ndarray,
+    hashes: np.ndarray | None = None,
+) -> list[str]:
+    """Test rows that equal a development row in every feature and the target; the tables may differ.
+
+    hashes: of both tables' rows, where they are the same table.
+    """
     if len(rows) == 0 or len(test_rows) == 0:
         return []
     texts = table.frame.schema != test.frame.schema
-    own = _row_hashes(table, schema, rows, texts)
-    others = _row_hashes(test, schema, test_rows, texts)
-    same = int(np.isin(others.to_numpy(), own.unique().to_numpy()).sum())
+    own = np.sort((_row_hashes(table, schema, texts) if hashes is None else hashes)[rows])
+    others = (_row_hashes(test, schema, texts) if hashes is None else hashes)[test_rows]
+    places = np.minimum(np.searchsorted(own, others), len(own) - 1)
+    same = int((own[places] == others).sum())
     if same == 0 or not _rows_differ(table, schema, rows):
         return []
     return [
@@ -73,17 +86,17 @@ def _compared(schema: Schema) -> list[str]:
     return [column.name for column in schema.columns if column.role in ("feature", "target")]
 
 
-def _row_hashes(table: Table, schema: Schema, rows: np.ndarray, texts: bool = False) -> pl.Series:
-    """(N,) a 64-bit number for each row, the same for rows of the same values.
+def _row_hashes(table: Table, schema: Schema, texts: bool = False) -> np.ndarray:
+    """(N,) a 64-bit number for each row of a table, the same for rows of the same values.
 
     texts: compare the spelling of values, for tables whose types differ.
     """
     frame = table.frame.select(_compared(schema))
     if texts:
         frame = pl.DataFrame(
-            [s if is_nested(s.dtype) else words(s, as_number=True) for s in frame.iter_columns()]
+            [s if is_nested(s.dtype) else words(s, as_number=True) for s in loaded(frame).iter_columns()]
         )
-    return frame.hash_rows(seed=0).gather(rows)
+    return frame.hash_rows(seed=0).to_numpy()
 
 
 def _rows_differ(table: Table, schema: Schema, rows: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ from coterie.data.schema import Target, Task
 from coterie.data.values import TARGET_MISSING, is_text, numbers, says_missing, words
 from coterie.errors import DataError
 
+MANY = 1_000_000  # rows from which labels are spelled once each, and not in every row
 POSITIVE = (
     *("1", "true", "t", "yes", "y", "positive", "pos", "+", "malignant", "cancer", "disease", "diseased"),
     *("sick", "ill", "dead", "died", "death", "deceased", "fraud", "fraudulent", "churn", "churned"),
@@ -66,6 +67,10 @@ def read_classes(
 
 def class_text(series: pl.Series, dtype: str) -> pl.Series:
     """(N,) String: the label of each row; null where it is missing."""
+    if len(series) > MANY and (isinstance(series.dtype, pl.String) or series.dtype.is_integer()):
+        cells = series.unique()
+        if len(cells) < len(series) // 100:
+            return series.replace_strict(cells, class_text(cells, dtype), return_dtype=pl.String)
     text = words(series, as_number=dtype in ("int", "float"))
     return (
         text.to_frame()
@@ -80,6 +85,7 @@ def _label_type(series: pl.Series) -> str:
         return "bool"
     if isinstance(series.dtype, pl.Categorical | pl.Enum) or series.dtype.is_temporal():
         return "str"
+    series = series.unique()
     text = words(series).filter(known_cells(series)).unique()
     if is_text(series.dtype) and bool(text.str.contains(r"^0\d").any()):
         return "str"

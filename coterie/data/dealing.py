@@ -21,11 +21,23 @@ def shuffled(n: int, generator: np.random.Generator) -> np.ndarray:
 # Classes: each spread over the parts to within one row.
 
 
+def _coded(strata: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's class as a number from 0 on (N,), and the classes' sizes; small numbers are soon sorted."""
+    if strata.dtype.kind != "i" or not len(strata) or strata.min() < 0 or strata.max() >= 1 << 16:
+        _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+        return codes, sizes
+    counts = np.bincount(strata)
+    there = np.flatnonzero(counts)
+    number = np.zeros(len(counts), dtype=np.uint16)
+    number[there] = np.arange(len(there))
+    return number[strata], counts[there]
+
+
 def choose_by_class(
     rows: np.ndarray, wanted: int, strata: np.ndarray, generator: np.random.Generator, purpose: str
 ) -> np.ndarray:
     """Which rows to set aside (bool): each class's share by largest remainder, always leaving one behind."""
-    _, codes, sizes = np.unique(strata[rows], return_inverse=True, return_counts=True)
+    codes, sizes = _coded(strata[rows])
     share = sizes * (wanted / len(rows))
     quota = np.minimum(np.floor(share + ROUNDING).astype(np.int64), sizes - 1)
     # What is left goes one by one to the classes with the largest remainders, equal ones in random order.
@@ -41,9 +53,9 @@ def choose_by_class(
         )
     order = shuffled(len(rows), generator)
     order = order[np.argsort(codes[order], kind="stable")]  # by class, shuffled within
-    rank = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     chosen = np.zeros(len(rows), dtype=bool)
-    chosen[order] = rank < np.repeat(quota, sizes)
+    for begin, count in zip(np.cumsum(sizes) - sizes, quota, strict=True):
+        chosen[order[begin : begin + count]] = True
     return chosen
 
 
@@ -54,7 +66,7 @@ def deal_classes(
 
     Classes are dealt like cards, one after the other: so each is even to within a row, and so is the total.
     """
-    _, codes, sizes = np.unique(strata[rows], return_inverse=True, return_counts=True)
+    codes, sizes = _coded(strata[rows])
     order = shuffled(len(rows), generator)
     order = order[np.argsort(codes[order], kind="stable")]
     order = order[sizes[codes[order]] > 1]

@@ -19,6 +19,8 @@ import numpy as np
 import polars as pl
 
 from coterie.data.decimals import plain_numbers
+from coterie.data.large_text import is_large, scanned_text
+from coterie.data.scanned import Frame
 from coterie.data.table import tidy_names
 from coterie.data.text import Text, chunks
 from coterie.errors import DataError
@@ -54,19 +56,25 @@ class Rows:
     spaces: bool = False
 
 
-def read_delimited(text: Text, source: str, expected: str = ",") -> tuple[pl.DataFrame, list[str]]:
+def read_delimited(text: Text, source: str, expected: str = ",") -> tuple[Frame, list[str]]:
     """Columns of text from delimited text, and what was found out.
 
     expected: the separator that needs no mention. Raises DataError for a row that has more fields than
     the header, and for a quote that is never closed.
     """
     layout = find_layout(text, expected)
+    header = list(layout.header or [f"x{i}" for i in range(layout.width)])
+    if not layout.skip and is_large(text, layout.separator):
+        large = scanned_text(text, layout.separator, header, layout.header is not None)
+        if large is not None:
+            names, renamed = tidy_names(header)
+            whole = large.rename(dict(zip(large.columns, names, strict=True)))
+            return whole, [*text.notes, *layout.notes, *renamed]
     rows = _fast(text, layout) or _mended(text, layout, source)
     frame = rows.frame
     quoted = frame.select((pl.all() == "").any()).row(0)  # polars sees missing only in a bare empty field
     empty = [name for name, found in zip(frame.columns, quoted, strict=True) if found]
     frame = frame.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in empty)
-    header = list(layout.header or [f"x{i}" for i in range(layout.width)])
     frame, header, left_out = _without_nameless(frame, header)
     names, renamed = tidy_names(header)
     frame.columns = names

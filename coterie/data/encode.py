@@ -11,6 +11,7 @@ from coterie.data.cells import answers, encode_cells
 from coterie.data.dataset import Dataset
 from coterie.data.dates import features, seconds
 from coterie.data.roles import find_column, listed
+from coterie.data.scanned import Frame
 from coterie.data.schema import Column, Schema, Target
 from coterie.data.table import Table
 from coterie.data.targets import target_values
@@ -102,7 +103,7 @@ def encode(
     weight = None
     if with_target and weights and weights[0] in present:
         weight = torch.from_numpy(_weights(cells(weights[0])))
-    return Dataset(schema, inputs, target, weight, take.astype(np.int64))
+    return Dataset(schema, inputs, target, weight, take)
 
 
 def answered(y: np.ndarray) -> np.ndarray:
@@ -161,7 +162,7 @@ def _flags(series: pl.Series, column: Column) -> np.ndarray:
     return said
 
 
-def _label(frame: pl.DataFrame, take: np.ndarray, target: Target) -> torch.Tensor:
+def _label(frame: Frame, take: np.ndarray, target: Target) -> torch.Tensor:
     """(N,) int64: the class of a label that is not learned, −1 where it is not known."""
     if not target.classes or target.names[0] not in frame.columns:
         return torch.full((len(take),), -1)

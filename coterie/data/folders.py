@@ -44,7 +44,7 @@ def read_folder(path: str | Path) -> Table:
         raise DataError(
             "A folder of images or texts must exist.", given=repr(str(path)), fix="Check the path."
         )
-    files, folders = _walk(root)
+    files, folders = walk(root)
     kind, chosen = _chosen(files, root)
     parts = _splits(chosen)
     within = [_within(name, bool(parts)) for name in chosen]
@@ -84,7 +84,7 @@ def files_sha256(root: Path, names: Sequence[str]) -> str:
     return total.hexdigest()
 
 
-def _walk(root: Path) -> tuple[list[str], list[str]]:
+def walk(root: Path) -> tuple[list[str], list[str]]:
     """The paths of all files and of all folders within the root, sorted, with '/'; links are followed."""
     files: list[str] = []
     folders: list[str] = []
@@ -129,7 +129,7 @@ def _chosen(files: list[str], root: Path) -> tuple[str, list[str]]:
         kinds = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in seen)
         found = ", ".join(f"{n:,} of {ending}" for ending, n in kinds.most_common(SHOWN))
         raise DataError(
-            "A folder must hold images or texts.",
+            "A folder must hold images, texts or Parquet files.",
             given=f"{str(root)!r} with {f'files, {found}' if found else 'no file'}",
             fix=f"Images end in {', '.join(IMAGES)}; texts in .txt; a table is named by its own file.",
         )

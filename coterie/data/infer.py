@@ -62,8 +62,9 @@ def infer_schema(
     whole = len(rows) == table.frame.height and bool((rows == np.arange(len(rows))).all())
     columns = []
     for name, role in roles.columns.items():
-        series = table.frame[name]
-        seen = series if whole else series.gather(rows)
+        seen = table.frame[name]
+        if not whole:
+            seen = seen.gather(rows)
         if role == "feature":
             columns.append(
                 _special(seen, table, kinds.get(name), reading) or feature_column(seen, rows, kinds.get(name))

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from coterie.data.dates import features, find_format, seconds, varying_parts
-from coterie.data.numbers import codes_for_missing, why_category, why_identifier
+from coterie.data.numbers import MISSING_CODES, codes_for_missing, different, why_category, why_identifier
 from coterie.data.roles import name_parts
 from coterie.data.schema import Column
 from coterie.data.targets import PARSED
@@ -148,7 +148,7 @@ def _number(
     """
     name = seen.name
     notes = []
-    x = values.to_numpy().astype(np.float64)
+    x = values.to_numpy().astype(np.float64, copy=False)
     gone = np.isnan(x)
     infinite = int(np.isinf(x).sum())
     finite = x[np.isfinite(x)]
@@ -163,8 +163,13 @@ def _number(
         notes.append(f"{large} values beyond 1e30 are cut to it.")
     if len(finite) == 0:
         return left_out(name, "constant", "It has no finite number in the development rows.")
-    finite = np.clip(finite, -LARGEST, LARGEST)
-    distinct, counts = np.unique(finite, return_counts=True)
+    np.clip(finite, -LARGEST, LARGEST, out=finite)
+    # all different values are needed of whole numbers alone, or where some may stand for missing
+    whole = bool((finite == np.round(finite)).all())
+    if whole or np.isin(finite, MISSING_CODES).any():
+        distinct, counts = different(finite)
+    else:
+        distinct, counts = np.unique([finite.min(), finite.max()]), np.ones(2, dtype=np.int64)
     codes = codes_for_missing(distinct, counts)
     if codes:
         lost = int(counts[np.isin(distinct, codes)].sum())
@@ -176,13 +181,12 @@ def _number(
     missing = tuple(f"{code:g}" for code in codes)
     if len(distinct) == 1 and not has_missing:
         return left_out(name, "constant", f"It is {distinct[0]:g} in every development row.")
-    if isinstance(seen.dtype, pl.Boolean) or (distinct.tolist() == [0.0, 1.0] and not asked):
+    if isinstance(seen.dtype, pl.Boolean) or (whole and distinct.tolist() == [0.0, 1.0] and not asked):
         pair = ("False", "True") if isinstance(seen.dtype, pl.Boolean) else ("0", "1")
         return Column(
             name, "boolean", "feature", missing, pair, has_missing, low=0.0, high=1.0, note=" ".join(notes)
         )
-    whole = bool((distinct == np.round(distinct)).all()) and not is_date(seen.dtype)
-    if whole and not asked:
+    if whole and not asked and not is_date(seen.dtype):
         date = _date(seen, words(seen), ~pl.Series(gone)) if distinct[0] > 19000100 else None
         if date is not None:
             return date

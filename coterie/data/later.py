@@ -14,7 +14,7 @@ import torch
 
 from coterie.data.cells import joined, unreadable
 from coterie.data.dataset import Dataset
-from coterie.data.encode import encode
+from coterie.data.parts import encode_rows
 from coterie.data.roles import find_column
 from coterie.data.schema import Schema
 from coterie.data.table import Table, some
@@ -49,7 +49,7 @@ def encode_later(
             given = f"{len(take):,} files, none of which can be read: {some(table.frame[files[0]].to_list())}"
             raise DataError("At least one image file must be readable.", given=given, fix="Replace them.")
         take = take[~bad]
-    dataset = encode(table, schema, take, with_target=with_target)
+    dataset = encode_rows(table, schema, take, with_target)
     names = {"row": pl.Series("row", take)} if skip_bad else {}
     names |= {name: table.frame[name].gather(take) for name in (*keep, *files)}
     return replace(

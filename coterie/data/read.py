@@ -11,6 +11,7 @@ from coterie.data.arrays import holds_arrays, read_arrays
 from coterie.data.bundled import BUILT_IN, SETS, is_environment, read_bundled, read_environment
 from coterie.data.folders import read_folder
 from coterie.data.frames import read_memory
+from coterie.data.parquet import holds_parquet, read_parquet_folder
 from coterie.data.readers import read_file
 from coterie.data.table import Table
 from coterie.errors import DataError
@@ -22,11 +23,12 @@ def read(data: Any) -> Table:
     """The table in `data`.
 
     data: a path to delimited text, Parquet, JSON Lines or a workbook, each also packed (.gz, .bz2, .xz); to a
-    plain text (.txt); to a folder of images or texts, or of MNIST's or CIFAR's files; to NumPy's .npy or
-    .npz, or an IDX file; the name of a bundled set ("digits", …) or of an environment ("CartPole-v1"); a
-    frame of polars, pandas or any library that narwhals knows; a dict of columns; a list of dicts; an array X
-    (N, F), of sequences (N, T, F) or of images (N, H, W), (N, C, H, W) or (N, H, W, C); or a pair (X, y). A
-    file wins over a bundled set of its name. Raises DataError, which says what is wrong and what to do.
+    plain text (.txt); to a folder of Parquet files, of images or texts, or of MNIST's or CIFAR's files; to
+    NumPy's .npy or .npz, or an IDX file; the name of a bundled set ("digits", …) or of an environment
+    ("CartPole-v1"); a frame of polars, pandas or any library that narwhals knows; a dict of columns; a list
+    of dicts; an array X (N, F), of sequences (N, T, F) or of images (N, H, W), (N, C, H, W) or
+    (N, H, W, C); or a pair (X, y). A file wins over a bundled set of its name. Raises DataError, which says
+    what is wrong and what to do.
 
     >>> read({"age": [41, 37], "disease": ["no", "yes"]}).frame.shape
     (2, 2)
@@ -54,6 +56,8 @@ def read(data: Any) -> Table:
 def _read_path(path: str | Path) -> Table:
     if holds_arrays(path):
         return read_arrays(path)
+    if holds_parquet(path):
+        return read_parquet_folder(path)
     return read_folder(path) if os.path.isdir(path) else read_file(path)
 
 

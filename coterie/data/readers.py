@@ -17,13 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from coterie.data.delimited import read_delimited
+from coterie.data.parquet import ENDINGS as PARQUET
+from coterie.data.parquet import read_parquet
 from coterie.data.passages import COLUMN, is_prose, read_passages
 from coterie.data.passages import ENDINGS as PROSE
 from coterie.data.records import read_json
-from coterie.data.table import Table, tidy_names
+from coterie.data.scanned import Frame
+from coterie.data.table import Table
 from coterie.data.text import Raw, Text, all_bytes, first_bytes, text_of
 from coterie.data.workbooks import read_workbook
 from coterie.errors import DataError
@@ -31,7 +32,7 @@ from coterie.errors import DataError
 TEXT = (".csv", ".tsv", ".tab", ".psv", *PROSE, ".dat", ".data", "")
 JSON = (".jsonl", ".ndjson", ".json")
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-FORMATS = (*TEXT[:-1], ".parquet", ".pq", *JSON, *WORKBOOKS)
+FORMATS = (*TEXT[:-1], *PARQUET, *JSON, *WORKBOOKS)
 PACKED: dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
@@ -45,7 +46,7 @@ else:
     PACKED[".zst"] = zstd.open
 
 CONTENTS = (  # how a file begins, what it is then, and the endings that fit
-    (b"PAR1", "Parquet", (".parquet", ".pq")),
+    (b"PAR1", "Parquet", PARQUET),
     (b"PK\x03\x04", "a workbook or another zip archive", (".xlsx", ".xlsm", ".xlsb", ".ods")),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", (".xls",)),
     (b"\x1f\x8b", "gzip", (".gz",)),
@@ -168,20 +169,11 @@ def _check_contents(beginning: bytes, ending: str, source: str) -> None:
         )
 
 
-def _parse(raw: Raw, text: Text | None, ending: str, source: str) -> tuple[pl.DataFrame, list[str]]:
+def _parse(raw: Raw, text: Text | None, ending: str, source: str) -> tuple[Frame, list[str]]:
     if text is not None:
         return read_delimited(text, source, "\t" if ending in (".tsv", ".tab") else ",")
     if ending in JSON:
         return read_json(text_of(raw, source), source)
     if ending in WORKBOOKS:
         return read_workbook(all_bytes(raw), source)
-    try:
-        frame = pl.read_parquet(raw, glob=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise DataError(
-            "A Parquet file must be whole.",
-            given=f"{source} ({str(error).splitlines()[0]})",
-            fix="Fetch or write it again.",
-        ) from None
-    names, renamed = tidy_names(frame.columns)
-    return frame.rename(dict(zip(frame.columns, names, strict=True))), renamed
+    return read_parquet(raw, source)

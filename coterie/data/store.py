@@ -1,8 +1,8 @@
-"""An array of images: in memory where it fits, else in a file that is mapped into memory.
+"""An array of images, or of a table's rows: in memory where it fits, else in a file mapped into memory.
 
 Which of the two is nobody's concern: both are arrays of the same numbers, and rows are gathered from both in
 any order. Of a mapped file the system keeps in memory what is used, as far as there is room. The file is
-plain numbers, one image after the other, and has no name: it is gone as soon as nothing uses it, however
+plain numbers, one row after the other, and has no name: it is gone as soon as nothing uses it, however
 the program ends.
 
 N images, C channels, H height, W width.
@@ -23,7 +23,7 @@ import numpy as np
 
 from coterie.errors import DataError
 
-SHARE = 1 / 4  # of the memory that is free may be one array of images
+SHARE = 1 / 4  # of the memory that is free may be one array
 UNKNOWN = 1 << 32  # bytes that are taken for free where the system does not say
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
@@ -40,20 +40,87 @@ def filled(
     >>> filled([np.ones((2, 3)), np.zeros((1, 3))], (3, 3), np.uint8, memory=0).tolist()
     [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
     """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size and size > (budget() if memory is None else memory):
-        return _mapped(parts, shape, dtype, size)
-    array = np.empty(shape, dtype)
-    end = 0
-    for part in parts:
-        begin, end = end, end + len(part)
-        array[begin:end] = part
-    assert end == len(array)
-    return array
+    with Filling(shape, dtype, memory) as filling:
+        for part in parts:
+            filling.add(part)
+        return filling.array()
+
+
+class Filling:
+    """An array that grows part by part, in memory or in a file; see `filled`.
+
+    things: what its rows are, for errors: images, or the rows of a table.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: type[np.generic] | np.dtype,
+        memory: int | None = None,
+        things: str = "images",
+    ) -> None:
+        self.shape, self.dtype, self.things = shape, np.dtype(dtype), things
+        self.size = math.prod(shape) * self.dtype.itemsize
+        self._folder, self._end = folder_for_files(), 0
+        self._file: IO[bytes] | None = None
+        self._array = np.empty(0, self.dtype)
+        if self.size and self.size > (budget() if memory is None else memory):
+            self._file = self._begin()
+        else:
+            self._array = np.empty(shape, self.dtype)
+
+    def __enter__(self) -> Filling:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, part: np.ndarray) -> None:
+        """The next rows (n, …)."""
+        begin, self._end = self._end, self._end + len(part)
+        if self._file is None:
+            self._array[begin : self._end] = part
+            return
+        try:  # through the file and not through its map, where a full disk would end the program
+            self._file.write(np.ascontiguousarray(part, self.dtype).data)
+        except OSError as error:
+            raise self._no_room(error.strerror or str(error)) from error
+
+    def array(self) -> np.ndarray:
+        """The whole array, once all rows are there."""
+        assert self._end == (self.shape[0] if self.shape else 0)
+        if self._file is None:
+            return self._array
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._no_room(error.strerror or str(error)) from error
+        assert self._file.tell() == self.size
+        mapped = np.memmap(self._file, self.dtype, "r+", shape=self.shape)  # which keeps the file for itself
+        return np.asarray(mapped)
+
+    def _begin(self) -> IO[bytes]:
+        try:
+            free = shutil.disk_usage(self._folder).free
+            if free < self.size:
+                raise self._no_room(f"{bytes_told(free)} are free")
+            return tempfile.TemporaryFile(dir=self._folder)  # on Unix it has no name even now
+        except OSError as error:
+            raise self._no_room(error.strerror or str(error)) from error
+
+    def _no_room(self, why: str) -> DataError:
+        what = f"{self.shape[0]:,} {self.things} of {' × '.join(map(str, self.shape[1:])) or '1'}"
+        smaller = "Make them smaller with --image-size, or name" if self.things == "images" else "Name"
+        return DataError(
+            f"{self.things.capitalize()} that do not fit into memory must fit on the disk.",
+            given=f"{bytes_told(self.size)} of {what}, for '{self._folder}': {why}",
+            fix=f"{smaller} a folder on a larger disk in TMPDIR.",
+        )
 
 
 def budget() -> int:
-    """Bytes of memory that one array of images may take at present."""
+    """Bytes of memory that one array may take at present."""
     return int(SHARE * free_memory())
 
 
@@ -75,46 +142,7 @@ def folder_for_files() -> Path:
     return lasting
 
 
-def _mapped(
-    parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: type[np.generic], size: int
-) -> np.ndarray:
-    folder = folder_for_files()
-    try:
-        free = shutil.disk_usage(folder).free
-        if free < size:
-            raise _no_room(f"{_bytes(free)} are free", folder, shape, size)
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - on Unix it has no name even now
-    except OSError as error:
-        raise _no_room(error.strerror or str(error), folder, shape, size) from error
-    with file:
-        for part in parts:
-            _write(file, np.ascontiguousarray(part, dtype), folder, shape, size)
-        try:
-            file.flush()
-        except OSError as error:
-            raise _no_room(error.strerror or str(error), folder, shape, size) from error
-        assert file.tell() == size
-        return np.asarray(np.memmap(file, dtype, "r+", shape=shape))  # which keeps the file for itself
-
-
-def _write(file: IO[bytes], part: np.ndarray, folder: Path, shape: tuple[int, ...], size: int) -> None:
-    """Through the file and not through its map, where a full disk would end the program."""
-    try:
-        file.write(part.data)
-    except OSError as error:
-        raise _no_room(error.strerror or str(error), folder, shape, size) from error
-
-
-def _no_room(why: str, folder: Path, shape: tuple[int, ...], size: int) -> DataError:
-    images = f"{shape[0]:,} images of {' × '.join(map(str, shape[1:]))}"
-    return DataError(
-        "Images that do not fit into memory must fit on the disk.",
-        given=f"{_bytes(size)} of {images}, for '{folder}': {why}",
-        fix="Make them smaller with --image-size, or name a folder on a larger disk in TMPDIR.",
-    )
-
-
-def _bytes(number: int) -> str:
+def bytes_told(number: int) -> str:
     """A size in the largest unit that leaves a number of at least 1."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
         if number >= 1000**power:

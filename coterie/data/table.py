@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from coterie.data.scanned import Frame
+
 SLICE = 100_000  # rows whose text is joined at once for the hash
 
 
@@ -17,13 +19,14 @@ class Table:
     """A table as it was read, before anything is decided about its columns.
 
     frame: from delimited text every column is String (null where a field was empty); Parquet, Excel,
-    JSON and frames keep their own types. name: names the study's folder. source: the path as it was
-    given, or "digits", "a frame", "arrays", "a dict of columns". sha256: of the file's bytes, or of the
-    columns (names, types, values) of data in memory. notes: what the reader found out, a sentence each.
+    JSON and frames keep their own types; one that memory has no room for stays in its file (`scanned.py`).
+    name: names the study's folder. source: the path as it was given, or "digits", "a frame", "arrays", "a
+    dict of columns". sha256: of the file's bytes, or of the columns (names, types, values) of data in memory.
+    notes: what the reader found out, a sentence each.
     target: the columns to predict when the data say so themselves. path: the file's absolute path.
     """
 
-    frame: pl.DataFrame
+    frame: Frame
     name: str
     source: str
     sha256: str

@@ -33,6 +33,13 @@ def listening(told: Callable[[str], None]) -> Iterator[None]:
         _listener.reset(token)
 
 
+def say(said: str) -> None:
+    """What is worked on now."""
+    told = _listener.get()
+    if told is not None:
+        told(said)
+
+
 class Count:
     """Things done, of a total; says how many, first after some seconds and then now and again."""
 

@@ -33,6 +33,7 @@ TARGET_MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "?")
 FALSE = ("false", "no", "n", "f", "off", "0")
 TRUE = ("true", "yes", "y", "t", "on", "1")
 
+SLICE = 1 << 20  # cells that are spelled at once, since words take much memory
 LARGEST = 1e30  # finite values beyond are clipped: float32 ends at 3.4e38, and squares must not overflow
 
 
@@ -139,7 +140,10 @@ def says_missing(text: pl.Series, codes: Sequence[str] = MISSING) -> pl.Series:
     """(N,) bool: null, or one of the codes in any capitals."""
     word = pl.col(text.name)
     missing = word.is_null() | word.str.strip_chars().str.to_lowercase().is_in(list(codes))
-    return text.to_frame().select(missing).to_series()
+    frame = text.to_frame()
+    if len(text) <= SLICE:
+        return frame.select(missing).to_series()
+    return pl.concat([part.select(missing) for part in frame.iter_slices(SLICE)]).to_series()
 
 
 def truth(series: pl.Series) -> pl.Series:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from coterie.metrics.counts import add_up
 from coterie.metrics.sample import Measure, Rows, Sample
 
 # Float32's, whatever the output's type: a float64 baseline that says 0 must not be punished harder than
 # a float32 network that says 0. (scikit-learn takes the epsilon of the type it is given.)
 EPSILON = torch.finfo(torch.float32).eps
 CALIBRATION_BINS = 15
+MANY = 1_000_000  # rows from which a column for every bin takes too much memory
 
 
 @Measure
@@ -46,7 +48,7 @@ def calibration_error(sample: Sample) -> Tensor:
     right (Guo et al., 2017); binary: the probability of the positive class against how often it was the
     truth; labels: the same for each label, averaged.
     """
-    gaps = [sample.sum_columns(gap).abs().sum(-1) / sample.total for gap in sample.rows.once(_gaps)]
+    gaps = [_sums(sample, *gap).abs().sum(-1) / sample.total for gap in sample.rows.once(_gaps)]
     return torch.stack(gaps, -1).mean(-1)
 
 
@@ -68,8 +70,16 @@ def _brier_scores(rows: Rows) -> Tensor:
     return (rows.output - rows.truth).square().mean(-1)
 
 
-def _gaps(rows: Rows) -> list[Tensor]:
-    """stated − happened of each row in the column of its bin (…, N, bins); one tensor, or one a label.
+def _sums(sample: Sample, gap: Tensor, bins: Tensor | None) -> Tensor:
+    """The weighted gaps of each bin, (…, bins)."""
+    if bins is None:
+        return sample.sum_columns(gap)
+    return add_up(sample.weight * gap, bins, CALIBRATION_BINS)
+
+
+def _gaps(rows: Rows) -> list[tuple[Tensor, Tensor | None]]:
+    """stated − happened of each row in the column of its bin (…, N, bins), or of very many rows (N,) and
+    their bins (N,), for the sake of memory; one such, or one a label.
 
     Weighted by their rows, the bins' gaps add up to Σ over bins of |Σ w (stated − happened)| / Σ w.
     """
@@ -80,9 +90,11 @@ def _gaps(rows: Rows) -> list[Tensor]:
     return [_in_bins(rows.output[..., k], rows.truth[..., k]) for k in range(rows.outputs)]
 
 
-def _in_bins(stated: Tensor, happened: Tensor) -> Tensor:
-    """The difference in the column of the bin that `stated` lies in, zeros elsewhere."""
+def _in_bins(stated: Tensor, happened: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The difference in the column of the bin that `stated` lies in, zeros elsewhere; or it and its bin."""
     bins = (stated * CALIBRATION_BINS).floor().clamp(0, CALIBRATION_BINS - 1).to(torch.int64)
     gap = stated - happened
+    if gap.dim() == 1 and len(gap) > MANY:
+        return gap, bins
     columns = torch.zeros(*gap.shape, CALIBRATION_BINS, dtype=torch.float64, device=gap.device)
-    return columns.scatter_(-1, bins.expand(gap.shape).unsqueeze(-1), gap.unsqueeze(-1))
+    return columns.scatter_(-1, bins.expand(gap.shape).unsqueeze(-1), gap.unsqueeze(-1)), None

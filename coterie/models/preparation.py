@@ -8,13 +8,16 @@ N rows, B batch, F numeric inputs, I ≤ F of them with an indicator, C category
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from coterie.models.shape import Shape
 
 CLIP = 10.0  # standard deviations at which a value is held
-AT_ONCE = 1 << 24  # numbers of images whose statistics are taken at once
+AT_ONCE = 1 << 24  # numbers of images, or of columns, that are taken at once
 LARGEST = 1e15  # where a value that is not scaled is held, so that sums stay finite
 
 
@@ -43,23 +46,23 @@ class TablePreparation(nn.Module):
         self.register_buffer("scale", torch.ones(len(indicator)))
 
     def fit(self, inputs: dict[str, Tensor], rows: Tensor | None = None) -> None:
-        """Sets the statistics from training rows, "numeric" (N, F), all or those of these numbers; one column
-        at a time to bound memory."""
-        numeric = _taken(inputs["numeric"], rows)
-        for f in range(numeric.shape[1]):
-            x = numeric[:, f].double()
-            x = x[x.isfinite()]
+        """Sets the statistics from training rows, "numeric" (N, F), all or those of these numbers; some
+        columns at a time to bound memory."""
+        for f, column in enumerate(_columns(inputs["numeric"], rows)):
+            x = column[column.isfinite()]
             if not len(x):
                 continue
-            ordered = x.sort().values
+            ordered = torch.from_numpy(np.sort(x.numpy())).double()
             middle, reach = _quantile(ordered, 0.5), ordered.new_zeros(())
             for tail in (0.25, 0.05, 0.01):  # most values may be equal, and the quartiles with them
                 if not reach:
                     reach = 10 * (_quantile(ordered, 1 - tail) - _quantile(ordered, tail))
-            held = ordered.clamp(middle - reach, middle + reach) if reach > 0 else ordered
-            center = middle if self.impute == "median" else held.mean()
-            scale = (held - held.mean()).square().mean().sqrt()
-            rounding = 1e-6 * max(held.abs().max().item(), 1e-30)  # below it, a spread is float32 noise
+            held = ordered.clamp_(middle - reach, middle + reach) if reach > 0 else ordered
+            largest = max(held[0].abs().item(), held[-1].abs().item())
+            rounding = 1e-6 * max(largest, 1e-30)  # below it, a spread is float32 noise
+            mean = held.mean()
+            center = middle if self.impute == "median" else mean
+            scale = held.sub_(mean).square_().mean().sqrt()
             self.center[f] = center
             self.scale[f] = scale if scale > rounding else 1.0
 
@@ -175,6 +178,15 @@ def prepare_for(
     if shape.kinds in (("table",), ()) and not shape.answer:
         return TablePreparation(shape.indicator, impute, scaling)
     return Preparation(shape, impute, scaling)
+
+
+def _columns(numeric: Tensor, rows: Tensor | None) -> Iterator[Tensor]:
+    """The columns of (N, F) one by one, of these rows; of a table that lies in a file, some a reading."""
+    count = len(numeric) if rows is None else len(rows)
+    step = max(1, AT_ONCE // max(1, count))
+    for begin in range(0, numeric.shape[1], step):
+        block = numeric[:, begin : begin + step]
+        yield from _taken(block, rows).unbind(1)
 
 
 def _taken(column: Tensor, rows: Tensor | None) -> Tensor:

@@ -321,13 +321,10 @@ def about_training(facts: dict[str, Any]) -> str:
         "trained "
         f"together{groups}, in {duration(compute['seconds'])} on {compute['device']}."
     )
-<<<<<<<
     if compute.get("compiled"):
         said += " Steps ran compiled, which changes numbers by rounding; choices.json says from which on."
-=======
     if compute.get("sampler"):
         return f"{said} {about_sampler(compute['sampler'])}"
->>>>>>>
     if not compute.get("rounds"):
         return said
     steps = [

@@ -18,7 +18,6 @@ from coterie.metrics.catalogue import Metric
 from coterie.metrics.intervals import Interval
 from coterie.model import Model
 from coterie.study.baselines import Baseline
-from coterie.study.fitted import rows_of
 from coterie.study.importance import permutation_importance
 from coterie.study.later import score_table
 from coterie.study.looking import response, worst_rows
@@ -86,10 +85,11 @@ def assess(
     rows = problem.dataset.rows[judged.positions]
     worth, note = permutation_importance(
         model,
-        rows_of(problem.dataset, np.unique(judged.positions)),  # once, where every step is judged
+        problem.dataset,
         metric,
         parameters=winner.parameters * len(model.members),
         seed=seed,
+        at=np.unique(judged.positions),  # once, where every step is judged
     )
     table = problem.table.frame
     groups, small = subgroups(on, table, rows, question.by, task, seed) if on is not None else ([], [])

@@ -53,7 +53,8 @@ def fit_baselines(
         return
     numbers = plain_numbers(dataset)
     table = _Rows(
-        np.concatenate([numbers, dataset.inputs["category"].numpy()], axis=1),
+        numbers,
+        dataset.inputs["category"].numpy(),
         dataset.target.numpy(),
         None if dataset.weight is None else dataset.weight.numpy().astype(np.float64),
     )
@@ -80,11 +81,16 @@ def fit_baselines(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Inputs (N, F + C), numbers first, codes last; target (N,) or (N, K); weight (N,) or None."""
+    """Numbers (N, F), codes (N, C); target (N,) or (N, K); weight (N,) or None."""
 
-    inputs: np.ndarray
+    numbers: np.ndarray
+    codes: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None
+
+    def inputs(self, rows: np.ndarray) -> np.ndarray:
+        """(n, F + C) float64, numbers first, codes last, of these rows: memory may have no room for all."""
+        return np.concatenate([self.numbers[rows], self.codes[rows]], axis=1, dtype=np.float64)
 
 
 def _fit_part(
@@ -104,9 +110,10 @@ def _fit_part(
         drawn = np.random.Generator(np.random.PCG64(seed)).choice(len(training), MOST_ROWS, replace=False)
         training = training[np.sort(drawn)]
     weight = None if table.weight is None else table.weight[training] / table.weight[training].mean()
-    raw = table.inputs[training].astype(np.float64)
+    nothing = np.zeros((len(training), 0))
+    raw = nothing if kind.inputs is None else table.inputs(training)
     inputs = None if kind.inputs is None else kind.inputs(size).fit(raw)
-    x = raw[:, :0] if inputs is None else inputs.transform(raw)
+    x = nothing if inputs is None else inputs.transform(raw)
 
     def make() -> Any:
         return kind.estimator(task == "regression", size, seed)
@@ -123,8 +130,9 @@ def _fit_part(
     def output(rows: np.ndarray) -> np.ndarray:
         pieces = [np.zeros((0, size.outputs))]
         for begin in range(0, len(rows), CHUNK):
-            raw = table.inputs[rows[begin : begin + CHUNK]].astype(np.float64)
-            pieces.append(predict(raw[:, :0] if inputs is None else inputs.transform(raw)))
+            some = rows[begin : begin + CHUNK]
+            here = np.zeros((len(some), 0)) if inputs is None else inputs.transform(table.inputs(some))
+            pieces.append(predict(here))
         joined = np.concatenate(pieces)
         if not np.isfinite(joined).all():
             raise ArithmeticError("its predictions are not finite numbers.")

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 
 from coterie.data.dataset import Dataset
 from coterie.data.pixels import Raster
+from coterie.data.scanned import Frame
 from coterie.data.schema import Schema
 from coterie.report.thumbnails import picture, tones
 
@@ -24,7 +24,7 @@ Cell = str | dict[str, Any]
 
 
 def shown(
-    dataset: Dataset | None, frame: pl.DataFrame, positions: np.ndarray, rows: np.ndarray, most: int
+    dataset: Dataset | None, frame: Frame, positions: np.ndarray, rows: np.ndarray, most: int
 ) -> list[dict[str, Cell]]:
     """Of each row its features by name, at most so many.
 
@@ -76,13 +76,13 @@ def variables(schema: Schema, name: str) -> slice:
     raise AssertionError(f"no sequence column '{name}'")
 
 
-def _pixels(schema: Schema, frame: pl.DataFrame, rows: np.ndarray) -> list[dict[str, Cell]]:
+def _pixels(schema: Schema, frame: Frame, rows: np.ndarray) -> list[dict[str, Cell]]:
     """Rows of a table whose columns are the pixels of an image, as this image; [] of another."""
     names = [column.name for column in schema.features]
     raster = Raster.of(names)
     if raster is None:
         return []
-    some = frame.select(names).gather_every(max(1, frame.height // LOOKED_AT))
+    some = frame.select(names)[list(range(0, frame.height, max(1, frame.height // LOOKED_AT)))]
     known = raster.images(some)
     if known is None:
         return []

@@ -60,27 +60,9 @@ def course(
     metric, device = metric_of(question, problem), device_of(question.device)
     all_rows = ((problem.development, np.empty(0, dtype=np.int64)),)
     arena = Arena.of(problem.dataset, problem.folds or all_rows, device, start=start)
-<<<<<<<
-    costs, shape = costs_of(candidates, problem), Shape.of(problem.schema)
-    room = {c.index: room_for(c, costs[c.index], shape) for c in candidates}
-    tests: list[RangeTest] = []
-    if asks_auto(question.fix):
-        for test in range_tests(candidates, arena, question.seed, room):
-            tests.append(test)
-            yield Phase("rates", f"{test.family}: {test.lr:.2g}")
-        candidates = with_rates(candidates, tests)
-    plans = make_plan(candidates, len(arena.training), question.seeds, question.seed, lambda c: room[c.index])
-    rounds = ROUNDS[question.search]
-    yield planned(plans, candidates, costs, problem, metric, rounds)
-    yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
-    yield from fit_cohorts(folder, plans, arena, metric, clock, rounds, question.compile)
-    trained = read_trained(folder, plans)
-    ranked = score_candidates(candidates, trained, problem)
-=======
     batches = Batches(folder, asked, question, everything, metric)
     tried = yield from try_all(folder, question, problem, batches, arena, metric, clock)
     ranked, trained = tried.ranked, tried.trained
->>>>>>>
     winner = choose(ranked, metric.maximise, question.prefer)
     about = about_model(asked, winner, metric, problem.arrangement)
     ensemble = assemble(problem, winner.candidate, trained, about)

@@ -59,28 +59,36 @@ def effort(rows: int, features: int, inputs: int, parameters: int) -> Effort:
 
 
 def permutation_importance(
-    model: Predictor, dataset: Dataset, metric: Metric, *, parameters: int, seed: int
+    model: Predictor,
+    dataset: Dataset,
+    metric: Metric,
+    *,
+    parameters: int,
+    seed: int,
+    at: np.ndarray | None = None,
 ) -> tuple[list[dict[str, Any]], str]:
     """[{"feature", "mean", "low", "high"}], the most important first; and a sentence on what was left out.
 
     A feature is a column of the table: all that was made of a date moves together. Positive is worse,
     whether the metric is better high or low. low, high: 95 % interval of the mean over the repeats (of the
-    shuffling, not of the rows). [] where the score is not defined.
+    shuffling, not of the rows). [] where the score is not defined. at: positions of the rows that count, if
+    not all.
     """
     rich = any(dataset.schema.of_kind(kind) for kind in ("image", "sequence", "text"))
     if rich or dataset.task in ("text", "unsupervised"):
         return [], ""  # a shuffled image says little: see the maps of what a network looks at
     features = feature_inputs(dataset.schema)
     inputs = dataset.inputs["numeric"].shape[1] + dataset.inputs["category"].shape[1]
-    if not len(dataset) or not features:
+    at = np.arange(len(dataset)) if at is None else at
+    if not len(at) or not features:
         return [], ""
     generator = np.random.Generator(np.random.PCG64(seed))
-    plan = effort(len(dataset), len(features), inputs, parameters)
+    plan = effort(len(at), len(features), inputs, parameters)
     notes = []
-    if plan.rows < len(dataset):
-        notes.append(f"{plan.rows:,} of {len(dataset):,} rows, drawn at random")
-        rows = np.sort(generator.choice(len(dataset), plan.rows, replace=False))
-        dataset = rows_of(dataset, rows)
+    if plan.rows < len(at):
+        notes.append(f"{plan.rows:,} of {len(at):,} rows, drawn at random")
+        at = at[np.sort(generator.choice(len(at), plan.rows, replace=False))]
+    dataset = rows_of(dataset, at)
     output = model.output(dataset)
     names = list(features)
     if plan.features < len(names):

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
 from coterie.data.dataset import Dataset
+from coterie.data.scanned import Frame
 from coterie.data.schema import Column, Schema, Target
 from coterie.metrics.catalogue import METRICS, Metric
 from coterie.metrics.unsupervised import JUDGED
@@ -53,7 +53,7 @@ def measured(judged: Judged) -> tuple[int, Metric]:
     return place, METRICS[JUDGED[place]]
 
 
-def worst_rows(judged: Judged, frame: pl.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
+def worst_rows(judged: Judged, frame: Frame, dataset: Dataset) -> list[dict[str, Any]]:
     """The rows with the largest loss: row (its number in the table), values, truth, prediction, loss.
 
     frame: the whole table; judged.positions are rows of dataset. Values are the features' cells as text, or
@@ -95,7 +95,7 @@ def _steps_of_rows(judged: Judged) -> list[np.ndarray]:
     return np.split(order, starts[1:]) if len(order) else []
 
 
-def _truth(target: Target, steps: Tensor, frame: pl.DataFrame, row: int) -> str:
+def _truth(target: Target, steps: Tensor, frame: Frame, row: int) -> str:
     """steps: (T,) or (T, K), T = 1 unless every step has an answer."""
     if target.task == "text":
         return text(frame[target.names[0]][row])
@@ -152,6 +152,8 @@ def response(
     dots = np.arange(len(judged)) if show_rows else np.arange(0)
     if len(dots) > DOTS:
         dots = np.linspace(0, len(judged) - 1, DOTS).round().astype(int)
+    if len(columns) > 2:
+        return None
     where = dataset.inputs["numeric"].numpy()[judged.positions]
     if len(columns) == 1 and one_value:
         return _curve(model, schema, where[:, 0], judged, dots, half_width)

@@ -23,6 +23,7 @@ from coterie.training.cost import Cost, cost_of
 from coterie.training.plan import Candidate, CohortPlan
 
 ROOM = 1 << 30  # bytes that the arrays of one cohort may take
+DRAWN = 28  # bytes a row that an epoch's order takes of a member
 SPEED = 1.5e10  # multiply-adds a second, for the estimate before a start
 
 
@@ -143,15 +144,15 @@ def costs_of(candidates: tuple[Candidate, ...], problem: Problem) -> dict[int, C
     return {c.index: known[c.family.name, c.family.structure()] for c in candidates}
 
 
-def room_for(candidate: Candidate, cost: Cost, shape: Shape) -> int:
+def room_for(candidate: Candidate, cost: Cost, shape: Shape, rows: int = 0) -> int:
     """How many such members to train at once; a formula, so that every run groups alike.
 
-    One, where members together are no faster than one after the other.
+    One, where members together are no faster than one after the other. rows: that each draws an order of.
     """
     if not candidate.family.lifts(shape):
         return 1
     numbers = 8 * cost.parameters + 2 * candidate.recipe.batch_size * cost.activations
-    return max(1, min(1024, ROOM // (4 * numbers)))
+    return max(1, min(1024, ROOM // (4 * numbers + DRAWN * rows)))
 
 
 def planned(

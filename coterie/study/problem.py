@@ -16,12 +16,14 @@ from coterie.data.bundled import environment_of
 from coterie.data.cells import Reading, with_whole_paths, without_bad_images
 from coterie.data.checks import capacity_warning, check
 from coterie.data.dataset import Dataset
-from coterie.data.encode import encode
 from coterie.data.infer import infer_schema
 from coterie.data.likeness import likeness_warning, near_copies
+from coterie.data.parts import encode_rows
 from coterie.data.roles import Roles, assign_roles, find_column
+from coterie.data.scanned import Scanned, joined_rows, size_of
 from coterie.data.schema import Schema
 from coterie.data.splits import Split, split
+from coterie.data.store import bytes_told
 from coterie.data.table import Table
 from coterie.data.targets import is_written
 from coterie.errors import DataError
@@ -82,6 +84,7 @@ def pose(
         question, table = replace(question, target=(), task="unsupervised"), replace(table, target=())
     ignore, task = question.ignore, question.task or _task_of(question, table)
     arrangement = arrangement_of(question, table)
+    large = isinstance(table.frame, Scanned)
     if arrangement is not None:
         table = arrange(_without(table, ignore), arrangement)
         test = None if test is None else arrange(_without(test, ignore), arrangement)
@@ -129,7 +132,7 @@ def pose(
     schema = infer_schema(
         table, roles, usable[parts.development], question.kinds, reading or reading_of(question)
     )
-    dataset = encode(table, schema, usable)
+    dataset = encode_rows(table, schema, usable)
     return Problem(
         table=table,
         roles=roles,
@@ -139,7 +142,12 @@ def pose(
         development=parts.development,
         test=parts.test,
         folds=parts.folds,
-        notes=(*table.notes, *roles.notes, *_families_that_suit(question, schema)),
+        notes=(
+            *table.notes,
+            *roles.notes,
+            *_families_that_suit(question, schema),
+            *_kept_on_disk(table, large, roles),
+        ),
         warnings=(
             *roles.warnings,
             *check(table, roles, schema, usable[parts.development], usable[parts.test], len(parts.folds)),
@@ -147,6 +155,20 @@ def pose(
         ),
         arrangement=arrangement,
     )
+
+
+def _kept_on_disk(table: Table, large: bool, roles: Roles) -> list[str]:
+    """What is said of a table that memory has no room for; large: it was one before it was arranged."""
+    if not isinstance(table.frame, Scanned):
+        said = "The table stays in its file, but the sequences that are made of it are held in memory."
+        return [said] if large else []
+    size = bytes_told(size_of(table.frame))
+    said = (
+        f"The table, {size} in memory, stays in its file: its columns are looked at one by one, and its rows "
+        "are encoded once into a temporary file that is mapped into memory. No number depends on that."
+    )
+    held = "The baselines of rows without a target hold all training rows in memory."
+    return [said, held] if roles.target.task == "unsupervised" else [said]
 
 
 def arrangement_of(question: Question, table: Table) -> Arrangement | None:
@@ -261,11 +283,10 @@ def _joined(table: Table, test: Table) -> Table:
     differing = [n for n in a.columns if a.schema[n] != b.schema[n]]
     text = [pl.col(n).cast(pl.String) for n in differing]
     numeric = all(a.schema[n].is_numeric() and b.schema[n].is_numeric() for n in differing)
-    frame = (
-        pl.concat([a, b], how="vertical_relaxed")
-        if numeric
-        else pl.concat([a.with_columns(text), b.with_columns(text)])
-    )
+    if numeric:
+        frame = joined_rows(a, b, "vertical_relaxed")
+    else:
+        frame = joined_rows(a.with_columns(text), b.with_columns(text), "vertical")
     return replace(
         table, frame=frame, sha256=f"{table.sha256}+{test.sha256}", notes=(*table.notes, *test.notes)
     )

@@ -12,12 +12,8 @@ from coterie.spec import show
 Values = dict[str, Any]
 SAMPLERS = ("tpe", "gp")  # searches that ask one of Optuna's samplers, batch by batch
 CHOICES = {
-<<<<<<<
-    "search": ("full", "halving"),
-    "compile": ("auto", "on", "off"),
-=======
     "search": ("full", "halving", *SAMPLERS),
->>>>>>>
+    "compile": ("auto", "on", "off"),
     "fit_image": ("resize", "crop", "pad"),
     "tokenizer": ("auto", "bytes", "characters", "words", "bpe"),
 }

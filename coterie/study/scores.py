@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from coterie.data.dataset import Dataset
+from coterie.data.scanned import Frame
 from coterie.data.values import numbers, says_missing, words
 from coterie.metrics.catalogue import scores
 from coterie.metrics.classes import per_class
@@ -205,7 +206,7 @@ def coverage(judged: Judged, half_width: Tensor) -> list[float]:
 
 
 def subgroups(
-    judged: Judged, frame: pl.DataFrame, rows: np.ndarray, by: Sequence[str], task: str, seed: int
+    judged: Judged, frame: Frame, rows: np.ndarray, by: Sequence[str], task: str, seed: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Scores of the rows that share a value of a column, and warnings of groups too small to judge.
 

@@ -17,6 +17,7 @@ import polars as pl
 from coterie.data.bundled import SETS, environment_of
 from coterie.data.cells import with_whole_paths
 from coterie.data.read import Table, read
+from coterie.data.scanned import loaded
 from coterie.errors import StudyError
 from coterie.model import Model
 from coterie.report.notebook import study_html
@@ -305,7 +306,7 @@ def _kept(table: Table, folder: Folder, name: str) -> Table:
     path = folder.path / f"{name}.parquet"
     table = with_whole_paths(table)  # files were named from where the person stood
     try:
-        table.frame.write_parquet(path)
+        loaded(table.frame).write_parquet(path)
     except OSError as error:
         raise unwritable(path, error) from error
     return dataclasses.replace(read(path), name=table.name, source=table.source, notes=table.notes)

@@ -52,7 +52,7 @@ def try_all(
         if not new:
             break
         costs, shape = costs_of(new, problem), Shape.of(problem.schema)
-        room = {c.index: room_for(c, costs[c.index], shape) for c in new}
+        room = {c.index: room_for(c, costs[c.index], shape, problem.training_rows) for c in new}
         tests: list[RangeTest] = []
         if asks_auto(question.fix):
             for test in range_tests(new, arena, question.seed, room):
@@ -67,7 +67,7 @@ def try_all(
         if len(batches.sizes) > 1:
             before = sum(len(plan.members) for plan in tried.plans)
             yield BatchStart(number, len(batches.sizes), len(new), len(tried.plans), len(plans), before)
-        yield from fit_cohorts(folder, plans, arena, metric, clock, rounds)
+        yield from fit_cohorts(folder, plans, arena, metric, clock, rounds, question.compile)
         candidates, all_plans = (*tried.candidates, *new), (*tried.plans, *plans)
         trained = (*tried.trained, *read_trained(folder, plans))
         tried = Tried(

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from coterie.data.dataset import Dataset
+from coterie.data.store import filled
 from coterie.models.family import Family
 from coterie.training.padding import Padding
 from coterie.training.start import Start
 from coterie.training.streaming import resident
+
+AT_ONCE = 1 << 22  # numbers of a large table that are cast at once
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,16 @@ class Arena:
     ) -> Arena:
         """folds: (training rows, validation rows) into the dataset, at least one pair."""
         assert dataset.target is not None
-        weight = torch.ones(len(dataset)) if dataset.weight is None else dataset.weight
+        weight = dataset.weight
+        if weight is None:  # of very many rows, one number that is seen so often
+            weight = torch.ones(1).expand(len(dataset)) if dataset.mapped else torch.ones(len(dataset))
         data = {**dataset.inputs, "target": dataset.target, "weight": weight}
-        data = {  # images are cast when they are prepared, and stay where they are if they are too many
-            n: t.to(device, dtype if t.is_floating_point() else None) if n != "image" else t
-            for n, t in data.items()
-        }
-        if "image" in data and resident(data["image"], device):
-            data["image"] = data["image"].to(device)
+        for name, column in data.items():
+            # images are cast when they are prepared; they, and large tables, stay where they are if too many
+            if name != "image" and column.is_floating_point():
+                column = cast(column, dtype, dataset.mapped)
+            large = name == "image" or dataset.mapped
+            data[name] = column if large and not resident(column, device) else column.to(device)
         training, validation = tuple(f[0] for f in folds), tuple(f[1] for f in folds)
         padding = Padding.of({name: data[name] for name in dataset.inputs})
         return cls(dataset, data, training, validation, device, dtype, start, padding)
@@ -61,3 +66,12 @@ class Arena:
             return self
         folds = tuple(zip(self.training, self.validation, strict=True))
         return Arena.of(self.dataset, folds, self.device, torch.float64, self.start)
+
+
+def cast(column: Tensor, dtype: torch.dtype, mapped: bool) -> Tensor:
+    """The column (N, …) in this precision; of a table that lies in a file, in another file."""
+    if not mapped or column.dtype == dtype or not column.numel():
+        return column.to(dtype)
+    parts = (part.to(dtype).numpy() for part in column.split(max(1, AT_ONCE // column[0].numel())))
+    numbers = torch.empty(0, dtype=dtype).numpy().dtype.type
+    return torch.from_numpy(filled(parts, tuple(column.shape), numbers, 0))

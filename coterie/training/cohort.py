@@ -43,6 +43,7 @@ from coterie.training.streaming import brought
 from coterie.training.turn import Given, Turn
 
 SITES = site("sites")
+FITTED = 1_000_000  # training rows that a body sets itself by, at most
 
 
 @dataclass
@@ -371,8 +372,9 @@ def network_of(family: Family, dataset: Dataset) -> Network:
 def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
     """Each member's network, initialised under its key, its preparation fitted on its own training rows.
 
-    A body that `fits` (centres, bins) is fitted too, on prepared training rows. Where the arena has a start,
-    its weights are taken then, those of an earlier member that depends on fold and seed alone.
+    A body that `fits` (centres, bins) is fitted too, on prepared training rows, a million at most. Where the
+    arena has a start, its weights are taken then, those of an earlier member that depends on fold and seed
+    alone.
     """
     fitted: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
     networks = []
@@ -390,7 +392,8 @@ def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
             network.prepare.load_state_dict(prepare)
             network.output.load_state_dict(output)
             if network.fits:
-                inputs = {name: x[rows] for name, x in arena.dataset.inputs.items()}
+                some = rows[:: -(-len(rows) // FITTED)]  # spread evenly: a table may be sorted
+                inputs = {name: x[some] for name, x in arena.dataset.inputs.items()}
                 floats = {n: t.to(arena.dtype) if t.is_floating_point() else t for n, t in inputs.items()}
                 with torch.no_grad():
                     network.fit(network.prepare(floats))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from coterie.randomness import fold, permutation, site
+from coterie.randomness import fold, large_permutation, permutation, site
 
 ORDER, MIXED = site("order"), site("batches")
+LARGE = 1 << 20  # rows from which memory and time of sorting count
 POOL = 32  # batches among which rows are sorted by length
 
 
@@ -19,7 +20,10 @@ def shuffled(keys: Tensor, epoch: int, counts: Tensor, width: int) -> Tensor:
 
     keys: (A,).
     """
-    return permutation(fold(fold(keys, ORDER), epoch)[:, None], counts[:, None], width)
+    drawn, own = fold(fold(keys, ORDER), epoch)[:, None], counts[:, None]
+    if LARGE <= width < 1 << 30 and keys.device.type == "cpu":
+        return large_permutation(drawn, own, width)
+    return permutation(drawn, own, width)
 
 
 def in_buckets(places: Tensor, lengths: Tensor, epoch: int, counts: Tensor, batch: int) -> Tensor:

@@ -34,7 +34,7 @@ def outputs(
     parts = []
     for part in rows.split(chunk, dim=-1):
         (widths,) = padding.widths(part[None])
-        part, here = brought(part, cut(data, widths))
+        part, here = brought(part, cut(data, widths), flat.dtype)
         parts.append(steps.output(flat, buffers, part, here, what))
     if steps.each_step:
         most = data["answer"].shape[1] - 1 if "answer" in data else data["sequence"].shape[1]

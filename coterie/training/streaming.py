@@ -1,7 +1,8 @@
-"""Images that an accelerator has no room for stay in the computer's memory; each step brings what it needs.
+"""Data that an accelerator has no room for stay in the computer's memory; each step brings what it needs.
 
-Members draw the same images in different orders, and often the same image in one step, so the rows of all
-members are brought together, each once. What is computed from them is the same to the bit.
+Members draw the same rows in different orders, and often the same row in one step, so the rows of all
+members are brought together, each once. So are numbers of another precision, of a table that is too large to
+be cast as a whole. What is computed from them is the same to the bit.
 
 M members, B batch, N rows of data, U different ones among those asked for.
 """
@@ -13,25 +14,33 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-SHARE = 1 / 2  # of an accelerator's free memory may be images
+SHARE = 1 / 2  # of an accelerator's free memory may be images, or one array of a large table
 
 
-def resident(images: Tensor, device: torch.device) -> bool:
-    """Whether images are to lie on the device as a whole."""
+def resident(column: Tensor, device: torch.device) -> bool:
+    """Whether images, or rows of a large table, are to lie on the device as a whole."""
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
-    return images.numel() * images.element_size() <= SHARE * free
+    return column.numel() * column.element_size() <= SHARE * free
 
 
-def brought(rows: Tensor, data: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Data that lie where the rows do, and the rows' places in them.
+def brought(
+    rows: Tensor, data: dict[str, Tensor], dtype: torch.dtype | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Data that lie where the rows do, floating ones in the precision, and the rows' places in them.
 
     rows: (M, B) or (B,), on the device that computes, into data (N, …). Where all data lie there, they and
     the rows are returned as they are; else data (U, …) of just these rows.
     """
     far = [name for name, column in data.items() if column.device != rows.device]
-    return gathered(rows, data, far) if far else (rows, data)
+    other = dtype is not None and any(c.is_floating_point() and c.dtype != dtype for c in data.values())
+    if not far and not other:
+        return rows, data
+    places, found = gathered(rows, data, far)
+    if dtype is not None:
+        found = {name: c.to(dtype) if c.is_floating_point() else c for name, c in found.items()}
+    return places, found
 
 
 def gathered(rows: Tensor, data: dict[str, Tensor], far: Collection[str]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 import coterie as ct
 from coterie.data import store
-from coterie.data.store import filled, folder_for_files, free_memory
+from coterie.data.store import Filling, filled, folder_for_files, free_memory
 from coterie.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -113,10 +113,7 @@ def test_a_disk_that_fills_up_is_said(folder: Path, monkeypatch: pytest.MonkeyPa
         def write(self, data: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *problem: object) -> None:
+        def close(self) -> None:
             pass
 
     monkeypatch.setattr(store.tempfile, "TemporaryFile", Full)
@@ -157,13 +154,13 @@ def test_a_study_is_the_same_either_way(folder: Path, monkeypatch: pytest.Monkey
         noise = RNG.integers(0, 120, (9, 12, 3), dtype=np.uint8) + 130 * (i % 2)
         Image.fromarray(noise.astype(np.uint8)).save(at / f"{i}.png")
     asked = {"models": ["linear"], "folds": 2, "candidates": 1, "epochs": 2, "image_size": 8, "rows": False}
-    mapped, filling = [], store._mapped
+    mapped, begin = [], Filling._begin
 
-    def noted(*given):
-        mapped.append(given[1])
-        return filling(*given)
+    def noted(filling):
+        mapped.append(filling.shape)
+        return begin(filling)
 
-    monkeypatch.setattr(store, "_mapped", noted)
+    monkeypatch.setattr(Filling, "_begin", noted)
     found = []
     for budget in (1 << 30, 0):
         assert not mapped
