@@ -15,6 +15,7 @@ Shapes: key () or, lifted, (M,); positions n; results (*shape).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -53,8 +54,15 @@ def site(name: str) -> int:
     return word
 
 
-def bits(key: Tensor, n: int) -> Tensor:
-    """n random 32-bit integers (…, n) int64 of keys (…, 1) or (): position i gets a hash of (key, i)."""
+def bits(key: Tensor, n: int, start: int = 0) -> Tensor:
+    """n random 32-bit integers (…, n) int64 of keys (…, 1) or (): position i gets a hash of (key, i).
+
+    start: the first of the positions.
+    """
+    position = torch.arange(start, start + n, device=key.device)
+    x = position ^ key
+    x = x ^ (x >> 16)
+    x = (x * _FIRST) & MASK
     return _hash(torch.arange(n, device=key.device), key)
 
 
@@ -67,16 +75,37 @@ def _hash(position: Tensor, key: Tensor) -> Tensor:
     return x ^ (x >> 15)
 
 
-def keep_mask(key: Tensor, shape: tuple[int, ...], drop: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Portion:
+    """Rows of a batch that goes through a network in parts: so many from place `start` on, of `whole`.
+
+    What is drawn for them is what the whole batch draws there. (The last ones may lie behind its end: those
+    only pad the part.)
+    """
+
+    start: int
+    rows: int
+    whole: int
+
+
+def keep_mask(key: Tensor, shape: tuple[int, ...], drop: Tensor, portion: Portion | None = None) -> Tensor:
     """A mask of the shape in drop's type: 0 with probability `drop` () to within 2⁻¹⁶, else 1; key ().
 
     Each hash serves two positions, one with each half of its bits: masks are drawn at every step. Halves
     are compared as floating-point numbers, which hold them exactly: compiled code is slow with masks of
     integers, and a step with dropout took twice as long as one without.
+    portion: which rows the first axis has, if these are not all of a batch.
     """
-    size = math.prod(shape)
-    drawn, limit = bits(key, -(-size // 2)), (drop * 65536).floor()
-    halves = [(half.to(drop.dtype) >= limit).to(drop.dtype) for half in (drawn & 0xFFFF, drawn >> 16)]
+    size, limit = math.prod(shape), (drop * 65536).floor()
+    if portion is None:
+        drawn = bits(key, -(-size // 2))
+        first, second = drawn & 0xFFFF, drawn >> 16
+    else:
+        row = size // portion.rows
+        start, half = row * portion.start, -(-row * portion.whole // 2)
+        low = max(0, min(start + size, half) - start)  # how many positions lie in the first half of the whole
+        first, second = bits(key, low, start) & 0xFFFF, bits(key, size - low, start + low - half) >> 16
+    halves = [(half.to(drop.dtype) >= limit).to(drop.dtype) for half in (first, second)]
     return torch.cat(halves)[:size].reshape(shape)
 
 

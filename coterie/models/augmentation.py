@@ -154,6 +154,7 @@ class AugmentImages(Keyed, Masked):
     def __init__(self, strengths: dict[str, float]) -> None:
         super().__init__()
         self.on = tuple(strengths)
+        self.divisible = not {"mixup", "cutmix"} & set(self.on)
         for name, strength in strengths.items():
             self.register_buffer(name, torch.tensor(float(strength)))
 
@@ -162,7 +163,7 @@ class AugmentImages(Keyed, Masked):
             return prepared
         image = prepared["image"]
         on: dict[str, Tensor] = {name: getattr(self, name) for name in self.on}
-        draws = Draws(self.key, len(image), image.dtype)
+        draws = Draws(self.key, len(image), image.dtype, before=self.before)
         out = prepared | {"image": erased(coloured(moved(image, on, draws), on, draws), on, draws)}
         if "mixup" in on or "cutmix" in on:
             out |= _mixed(out, self.present.expand(len(image)), on, draws)
@@ -190,11 +191,12 @@ class AugmentSteps(Keyed):
         on: dict[str, Tensor] = {name: getattr(self, name) for name in self.on}
         out = dict(prepared)
         if "sequence" in out:
-            draws = Draws(self.key, len(out["sequence"]), out["sequence"].dtype)
+            draws = Draws(self.key, len(out["sequence"]), out["sequence"].dtype, before=self.before)
             out["sequence"], out["length"] = _varied(out["sequence"], out["length"], on, draws)
         if "tokens" in out and "token_dropout" in on:
             tokens, rate = out["tokens"], on["token_dropout"]
-            dropped = Draws(self.key, len(tokens), rate.dtype).each(TOKEN_DROPOUT, tokens.shape[1]) < rate
+            draws = Draws(self.key, len(tokens), rate.dtype, before=self.before)
+            dropped = draws.each(TOKEN_DROPOUT, tokens.shape[1]) < rate
             out["tokens"] = torch.where(dropped & (tokens > MASK), UNKNOWN, tokens)
         return out
 

@@ -218,7 +218,7 @@ class Denoising(Autoencoding):
         self.spoil.fit(x)
 
     def losses(self, x: Tensor, label: Tensor, player: str) -> Tensor:
-        spoiled = self.spoil(x, Draws(self.spoil.key, len(x), x.dtype))
+        spoiled = self.spoil(x, Draws(self.spoil.key, len(x), x.dtype, before=self.spoil.before))
         return squared(self.reconstruct(spoiled), x)
 
     def judge(self, x: Tensor, label: Tensor, place: Tensor) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ class BeliefNetwork(nn.Module):
         return [layer for layer in self.hidden if isinstance(layer, Couplings)]
 
     def losses(self, x: Tensor, label: Tensor, player: str) -> Tensor:
-        learning = self._learning(len(x))
+        learning = self._learning(self.layers[0].whole(len(x)))
         self.running_step = self.running_step + 1
         total = x.new_zeros(len(x))
         for layer, turn in zip(self.layers, learning, strict=True):

@@ -147,8 +147,9 @@ class DiffusionBody(Keyed):
 
     def losses(self, x: Tensor, label: Tensor, player: str = "") -> Tensor:
         """The error of the noise that is guessed in each row (B,), noised at a time of its own."""
-        draws = Draws(self.key, len(x), x.dtype)
-        time = diffusing.spread_times(draws.uniform(TIME)[0], len(x), len(self.shares))
+        draws = Draws(self.key, len(x), x.dtype, before=self.before)
+        start = Draws(self.key, 1, x.dtype).uniform(TIME)[0]
+        time = diffusing.spread_times(start, len(x), len(self.shares), self.before)
         share = torch.tensor(self.shares, dtype=x.dtype, device=x.device)[time]
         noise = draws.normal(NOISE, self.width)
         told = torch.where(draws.uniform(DROP) < self.drop, -1, label)

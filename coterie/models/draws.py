@@ -22,13 +22,14 @@ class Draws:
     """What one layer draws in one step; key: () int64; rows: B; dtype: of what is drawn.
 
     place: (B,) the rows' own numbers, if what is drawn for a row is to depend on its number and not on where
-    in the batch it stands.
+    in the batch it stands. before: how many rows of the batch stand before the first of these.
     """
 
     key: Tensor
     rows: int
     dtype: torch.dtype
     place: Tensor | None = None
+    before: int = 0
 
     @classmethod
     def of_rows(cls, key: Tensor, place: Tensor, dtype: torch.dtype) -> Draws:
@@ -76,5 +77,5 @@ class Draws:
         """(B, D) random 32-bit integers."""
         key = fold(self.key, word)
         if self.place is None:
-            return bits(key, self.rows * numbers).view(self.rows, numbers)
+            return bits(key, self.rows * numbers, self.before * numbers).view(self.rows, numbers)
         return bits(fold(key, self.place)[:, None], numbers)

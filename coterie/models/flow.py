@@ -116,7 +116,7 @@ class RealNVP(Keyed):
     # ---- learning --------------------------------------------------------------------------------------
 
     def losses(self, x: Tensor, label: Tensor, player: str) -> Tensor:
-        draws = Draws(self.key, len(x), x.dtype)
+        draws = Draws(self.key, len(x), x.dtype, before=self.before)
         x = self._dequantised(x, draws)
         if self.smooths:
             x = x + self.noise * draws.normal(1, x.shape[1])

@@ -234,7 +234,7 @@ class Game(Keyed):
         self.low, self.high = x.amin(0), x.amax(0)
 
     def losses(self, x: Tensor, label: Tensor, player: str) -> Tensor:
-        draws = Draws(self.key, len(x), x.dtype)
+        draws = Draws(self.key, len(x), x.dtype, before=self.before)
         noise = draws.normal(NOISE, self.codes)
         if player == "generator":
             self._follow()

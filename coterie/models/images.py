@@ -18,9 +18,9 @@ class BatchNorm2d(BatchNorm):
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_var)
         rows = self.present.to(x.dtype).expand(x.shape[0])[:, None, None, None]
-        count = rows.sum() * x.shape[2] * x.shape[3]
-        mean = (x * rows).sum((0, 2, 3)) / count.clamp_min(1)
-        var = ((x - mean[:, None, None]).square() * rows).sum((0, 2, 3)) / count.clamp_min(1)
+        count = self.total(rows.sum()) * x.shape[2] * x.shape[3]
+        mean = self.total((x * rows).sum((0, 2, 3))) / count.clamp_min(1)
+        var = self.total(((x - mean[:, None, None]).square() * rows).sum((0, 2, 3))) / count.clamp_min(1)
         several = count > 1
         pace = self.momentum * several.to(x.dtype)
         out = self._normalise(

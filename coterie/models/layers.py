@@ -8,26 +8,53 @@ B batch, D features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from coterie.randomness import keep_mask
+from coterie.randomness import Portion, keep_mask
+
+
+def itself(numbers: Tensor) -> Tensor:
+    """What a sum over rows comes to where no other process has any."""
+    return numbers
 
 
 class Keyed(nn.Module):
-    """A layer that draws random numbers in training; the step refreshes `key`, an int64 scalar."""
+    """A layer that draws random numbers in training; the step refreshes `key`, an int64 scalar.
+
+    portion: which rows of a batch it is given, where a batch goes through in parts. What is drawn by place
+    in the batch begins behind the rows `before` these.
+    """
 
     key: Tensor
+    portion: Portion | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("key", torch.zeros((), dtype=torch.int64), persistent=False)
 
+    @property
+    def before(self) -> int:
+        """How many rows of the batch stand before those that it is given."""
+        return self.portion.start if self.portion else 0
+
+    def whole(self, rows: int) -> int:
+        """How many rows the batch has of which so many are given."""
+        return self.portion.whole if self.portion else rows
+
 
 class Masked(nn.Module):
-    """A layer whose statistics must leave padding out; the step refreshes `present` (B,) of 0 and 1."""
+    """A layer whose statistics must leave padding out; the step refreshes `present` (B,) of 0 and 1.
+
+    divisible: whether it looks at other rows by nothing but sums, which `total` makes those of all processes
+    that share the batch.
+    """
 
     present: Tensor
+    divisible: bool = False
+    total: Callable[[Tensor], Tensor] = staticmethod(itself)
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +76,8 @@ class Dropout(Keyed):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        return x * (keep_mask(self.key, tuple(x.shape), self.rate) / (1 - self.rate))
+        keep = keep_mask(self.key, tuple(x.shape), self.rate, self.portion)
+        return x * (keep / (1 - self.rate))
 
 
 class BatchNorm(Masked):
@@ -61,6 +89,7 @@ class BatchNorm(Masked):
 
     running_mean: Tensor
     running_var: Tensor
+    divisible = True
 
     def __init__(self, features: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__()
@@ -74,9 +103,9 @@ class BatchNorm(Masked):
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_var)
         rows = self.present.to(x.dtype).expand(x.shape[0])[:, None]
-        count = rows.sum()
-        mean = (x * rows).sum(0) / count.clamp_min(1)
-        var = ((x - mean).square() * rows).sum(0) / count.clamp_min(1)
+        count = self.total(rows.sum())
+        mean = self.total((x * rows).sum(0)) / count.clamp_min(1)
+        var = self.total(((x - mean).square() * rows).sum(0)) / count.clamp_min(1)
         several = count > 1
         unbiased = var * count / (count - 1).clamp_min(1)
         pace = self.momentum * several.to(x.dtype)

@@ -48,7 +48,7 @@ class Masked(Keyed):
 
     def losses(self, x: Tensor, label: Tensor, player: str) -> Tensor:
         """(B,) the mean log loss of a row's hidden tokens; 0 where none is hidden."""
-        return self._loss(x, Draws(self.key, len(x), torch.float32))
+        return self._loss(x, Draws(self.key, len(x), torch.float32, before=self.before))
 
     def judge(self, x: Tensor, label: Tensor, place: Tensor) -> dict[str, Tensor]:
         """The same with tokens that are hidden by the row's number alone."""

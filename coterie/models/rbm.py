@@ -190,7 +190,7 @@ class Couplings(Keyed):
     def divergence(self, v: Tensor) -> Tensor:
         """F of each row minus F of a fantasy (B,), whose gradient is −(⟨vh⟩ of rows − ⟨vh⟩ of fantasies)."""
         start = self.running_chains.to(v.dtype) if self.chains else v
-        draws = Draws(self.key, len(start), v.dtype)
+        draws = Draws(self.key, len(start), v.dtype, before=0 if self.chains else self.before)
         fantasy = self.walk(start, self.steps, draws).detach()
         if not self.chains:
             return self.free_energy(v) - self.free_energy(fantasy)

@@ -180,7 +180,7 @@ class OwnWords(Keyed):
     def forward(self, true: Tensor, own: Tensor, t: int) -> Tensor:
         if not self.training:
             return true
-        keep = keep_mask(self.key + 7919 * t, tuple(true.shape), self.share) > 0
+        keep = keep_mask(self.key + 7919 * t, tuple(true.shape), self.share, self.portion) > 0
         return torch.where(keep | (true == 0), true, own)
 
 

@@ -189,7 +189,8 @@ class ImageContrast(Contrast):
     def views(self, x: Tensor) -> tuple[Tensor, Tensor]:
         image = x.view(len(x), *self.image)
         first, second = (
-            view.of(image, Draws(view.key, len(x), x.dtype)).flatten(1) for view in (self.first, self.second)
+            view.of(image, Draws(view.key, len(x), x.dtype, before=view.before)).flatten(1)
+            for view in (self.first, self.second)
         )
         return first, second
 
@@ -223,7 +224,8 @@ class RowContrast(Contrast):
         return self.hidden(x)
 
     def views(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, self.other(x, self.reference, Draws(self.other.key, len(x), x.dtype))
+        draws = Draws(self.other.key, len(x), x.dtype, before=self.other.before)
+        return x, self.other(x, self.reference, draws)
 
     def view(self, x: Tensor, place: Tensor, key: int) -> Tensor:
         if key != SECOND:

@@ -119,7 +119,7 @@ class VariationalBody(Keyed):
 
     def losses(self, x: Tensor, label: Tensor, player: str) -> Tensor:
         mean, log_variance = self.posterior(x)
-        draws = Draws(self.key, len(x), x.dtype)
+        draws = Draws(self.key, len(x), x.dtype, before=self.before)
         codes = mean + torch.exp(0.5 * log_variance) * draws.normal(0, self.codes)
         if self.classes:
             label = torch.where(draws.uniform(1) < UNLABELLED, -1, label)

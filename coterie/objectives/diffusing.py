@@ -75,14 +75,15 @@ def stops(shares: Sequence[float], sampled: int) -> tuple[int, ...]:
     return tuple(max(i, round(start * (i / sampled) ** 1.5)) for i in range(sampled, -1, -1))
 
 
-def spread_times(start: Tensor, rows: int, steps: int) -> Tensor:
+def spread_times(start: Tensor, rows: int, steps: int, before: int = 0) -> Tensor:
     """A step for each row of a batch, (B,) int64 from 0 to T−1: each as likely, and together evenly spread.
 
     Rows lie a golden section apart on the circle of all times, from one random start () in (0, 1): so are any
     first of them, if the others are padding. A batch's loss then varies less than with times of their own
     (Kingma et al., "Variational diffusion models", 2021, space them evenly).
+    before: how many rows of the batch stand before these.
     """
-    place = torch.arange(rows, device=start.device).to(start.dtype)
+    place = torch.arange(before, before + rows, device=start.device).to(start.dtype)
     return ((start + GOLDEN * place).frac() * steps).long().clamp_max(steps - 1)
 
 

@@ -75,7 +75,8 @@ class Supervised(nn.Module):
         self.penalties = Penalties(numbers)
         self.players = ALONE
 
-    def forward(self, batch: dict[str, Tensor], player: str = "") -> Tensor:
+    def forward(self, batch: dict[str, Tensor], player: str = "", weighed: bool = False) -> Tensor:
+        """The loss (); weighed: and what all rows of the batch weigh together, (2,)."""
         prepared = self.network.prepared(batch)
         raw, target, weight = self._rows(self.network.body(prepared), batch)
         if self.class_weight is not None:
@@ -86,8 +87,9 @@ class Supervised(nn.Module):
             rows = share * rows + (1 - share) * self._per_row(raw, target[prepared["partner"]])
         # where, not a product alone: a padded row may hold an infinite loss, and 0·inf is not 0
         rows = torch.where(weight > 0, rows, 0.0)
-        loss = (rows * weight).sum() / weight.sum().clamp_min(1e-30)
-        return self.penalties.added(loss, self.network.parameters())
+        total = weight.sum().clamp_min(1e-30)
+        loss = self.penalties.added((rows * weight).sum() / total, self.network.parameters())
+        return torch.stack([loss, total]) if weighed else loss
 
     def _rows(self, raw: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Raw outputs, targets and weights with one row for each that is judged: a step, or a network."""

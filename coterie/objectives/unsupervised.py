@@ -41,8 +41,10 @@ class Unsupervised(nn.Module):
         self.players = network.players
         self.penalties = Penalties(numbers)
 
-    def forward(self, batch: dict[str, Tensor], player: str = "") -> Tensor:
+    def forward(self, batch: dict[str, Tensor], player: str = "", weighed: bool = False) -> Tensor:
+        """The loss (); weighed: and what all rows of the batch weigh together, (2,)."""
         weight = batch["weight"] * batch["present"]
         rows = torch.where(weight > 0, self.network.losses(batch, player), 0.0)
-        loss = (rows * weight).sum() / weight.sum().clamp_min(1e-30)
-        return self.penalties.added(loss, self.network.parameters())
+        total = weight.sum().clamp_min(1e-30)
+        loss = self.penalties.added((rows * weight).sum() / total, self.network.parameters())
+        return torch.stack([loss, total]) if weighed else loss

@@ -129,6 +129,7 @@ def _fit_one(
     heard: tuple[type, ...] = (EpochEnd,)  # events at which the cohort is whole, and listens
     if isinstance(cohort, Cohort):
         traced = cohort.flat.numel() <= TRACED and steps_left(cohort) <= LONGEST_TRACE
+    if isinstance(cohort, Cohort) or cohort.shared:
         heard = (StepEnd, EpochEnd)
     for name in (NOW, _waiting(plan)):
         if begun or not (folder / name).is_file():

@@ -10,7 +10,7 @@ import polars as pl
 from coterie.data.dataset import Dataset
 from coterie.study.fitting import curves_of, traces_of
 from coterie.study.folder import Folder
-from coterie.training.cohort import network_of
+from coterie.training.building import network_of
 from coterie.training.layout import Layout
 from coterie.training.plan import Candidate
 

@@ -12,6 +12,7 @@ from coterie.errors import SpecError
 from coterie.metrics.catalogue import Metric, default_metric, metric_named, told
 from coterie.models.catalogue import family_named
 from coterie.models.family import Family
+from coterie.models.network import Network
 from coterie.models.shape import Shape
 from coterie.study.events import Planned
 from coterie.study.halving import Round, shares
@@ -21,6 +22,7 @@ from coterie.study.search import batch_sizes, number_of_candidates, propose, usu
 from coterie.study.space import Space
 from coterie.training.cost import Cost, cost_of
 from coterie.training.plan import Candidate, CohortPlan
+from coterie.training.recompute import blocks_of
 
 ROOM = 1 << 30  # bytes that the arrays of one cohort may take
 DRAWN = 28  # bytes a row that an epoch's order takes of a member
@@ -107,8 +109,14 @@ def candidates_of(
             given=f"folds=0 and a grid of {len(candidates)}",
             fix="Give one value each, or let there be folds.",
         )
-    for family in {(c.family.name, c.family.structure()): c.family for c in candidates}.values():
-        build(family, problem)
+    kinds = {(c.family.name, c.family.structure()): c.family for c in candidates}.values()
+    networks = [build(kind, problem) for kind in kinds]
+    if candidates[0].recipe.recompute and not any(any(blocks_of(network)) for network in networks):
+        raise SpecError(
+            "Only what is made of blocks can be computed again block by block.",
+            given=f"recompute=true for {', '.join(sorted({c.family.name for c in candidates}))}",
+            fix="Leave it out, or use accumulate for less memory.",
+        )
     return candidates
 
 
@@ -125,11 +133,11 @@ def space_of(question: Question, problem: Problem, held: Mapping[str, Any]) -> S
     return Space.of(question.models, shape, task, problem.training_rows, {**held, **question.fix})
 
 
-def build(family: Family, problem: Problem) -> None:
-    """A family that cannot be built of these data says so now, not in the middle."""
+def build(family: Family, problem: Problem) -> Network:
+    """The network on the meta device: one that cannot be built of these data says so now, not in the middle."""
     outputs = problem.schema.target.outputs if problem.schema.target else 0
     with torch.device("meta"):
-        family.network(Shape.of(problem.schema), problem.roles.target.task, outputs)
+        return family.network(Shape.of(problem.schema), problem.roles.target.task, outputs)
 
 
 def costs_of(candidates: tuple[Candidate, ...], problem: Problem) -> dict[int, Cost]:
@@ -147,11 +155,13 @@ def costs_of(candidates: tuple[Candidate, ...], problem: Problem) -> dict[int, C
 def room_for(candidate: Candidate, cost: Cost, shape: Shape, rows: int = 0) -> int:
     """How many such members to train at once; a formula, so that every run groups alike.
 
-    One, where members together are no faster than one after the other. rows: that each draws an order of.
+    One, where members together are no faster than one after the other, or memory is short. rows: that each
+    draws an order of.
     """
-    if not candidate.family.lifts(shape):
+    if candidate.recipe.recompute or not candidate.family.lifts(shape):
         return 1
-    numbers = 8 * cost.parameters + 2 * candidate.recipe.batch_size * cost.activations
+    part = -(-candidate.recipe.batch_size // candidate.recipe.accumulate)
+    numbers = 8 * cost.parameters + 2 * part * cost.activations
     return max(1, min(1024, ROOM // (4 * numbers + DRAWN * rows)))
 
 

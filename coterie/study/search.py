@@ -183,6 +183,12 @@ def make(
     settings = {**settings, **{n: value for n, value in made.settles().items() if n not in asked}}
     recipe = Recipe(**{n: value_of(family, n, settings) for n in spec.hypers(Recipe)})
     _fits(recipe, task)
+    if recipe.accumulate > 1 and "episode" in family.reads:
+        raise SpecError(
+            "accumulate must be 1 where a batch is played, not read.",
+            given=f"accumulate={recipe.accumulate} for {family.name}",
+            fix="Leave it out.",
+        )
     return made, recipe
 
 

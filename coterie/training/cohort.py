@@ -10,14 +10,12 @@ A living members of the M planned, P parameters of one, n rows of a fold's train
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from coterie.data.dataset import Dataset
-from coterie.models.family import Family
 from coterie.models.network import Network
 from coterie.models.shape import Shape
 from coterie.models.unsupervised import Unlabelled
@@ -27,12 +25,14 @@ from coterie.objectives.unsupervised import Unsupervised
 from coterie.randomness import fold as fold_in
 from coterie.randomness import site
 from coterie.training.arena import Arena
+from coterie.training.building import build_networks
 from coterie.training.compiled import Program, Unsuited
 from coterie.training.cost import cost_of
 from coterie.training.events import MemberId
 from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS
 from coterie.training.order import in_buckets, shuffled
+from coterie.training.outputs import outputs
 from coterie.training.padding import cut
 from coterie.training.plan import CohortPlan, Member
 from coterie.training.programs import key_of, program_of
@@ -43,7 +43,7 @@ from coterie.training.streaming import brought
 from coterie.training.turn import Given, Turn
 
 SITES = site("sites")
-FITTED = 1_000_000  # training rows that a body sets itself by, at most
+T = TypeVar("T")
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Cohort:
         each = [dict(o.named_buffers()) for o in objectives]
         self.buffers = {n: self._place(torch.stack([b[n] for b in each])) for n in names}
         flats = [self.layout.flat({k: p.detach() for k, p in n.named_parameters()}) for n in networks]
-        self.flat = self._place(torch.stack(flats))
+        self.flat = self.own(self._place(torch.stack(flats)))
         self.alive = list(range(len(plan.members)))
         self.records = [Record() for _ in plan.members]
         self.epoch = self.step = 0
@@ -101,7 +101,7 @@ class Cohort:
         target = arena.dataset.schema.target
         assert target is not None
         cost = cost_of(plan.family, Shape.of(arena.dataset.schema), target.task, target.outputs)
-        self.steps = Step(objectives[0], self.layout, cost.widest)
+        self.steps = Step(objectives[0], self.layout, cost.widest, plan.recipe.recompute)
         self.plainly()
         # what is drawn goes by place: a member that may have neighbours must not be cut as these are
         self.cuts = not self.steps.keyed or not plan.family.lifts(Shape.of(arena.dataset.schema))
@@ -134,7 +134,7 @@ class Cohort:
         self.counts = np.array([len(self.arena.training[m.fold]) for m in members])
         self.batch = min(self.plan.recipe.batch_size, max(len(rows) for rows in self.arena.training))
         self.epoch_steps = -(-self.counts // self.batch)
-        self.scratch = torch.empty_like(self.flat)
+        self.scratch = self.flat.new_empty(len(members), self.layout.parameters)
 
     def _settings(self, player: Player) -> dict[str, Tensor]:
         """The recipe's numbers (A, 1) for a player: the family may declare its own, as `player_lr`."""
@@ -246,7 +246,7 @@ class Cohort:
 
     def plainly(self) -> None:
         """From now on turns run operation by operation."""
-        self.turns: dict[str, Turn | Program] = {**self._plain_turns()}
+        self.turns: dict[str, Turn | Program] = {**self.plain_turns()}
 
     def compiled(self) -> None:
         """From now on turns run as compiled programs, which differ by rounding; raises `Unsuited` if they
@@ -262,6 +262,8 @@ class Cohort:
     def _programs(self) -> dict[str, tuple[str, Turn, Given]]:
         if self.arena.device.type not in ("cpu", "cuda"):
             raise Unsuited(f"nothing is compiled for {self.arena.device.type}")
+        if self.plan.recipe.recompute:
+            raise Unsuited("a compiler would keep what is to be computed again")
         draw = self.draw()
         if any(draw.widths):
             raise Unsuited("its rows are of different lengths, and batches are cut to the longest")
@@ -270,12 +272,13 @@ class Cohort:
         answer = (schema.target.task, schema.target.outputs)
         structure = (self.plan.members[0].candidate.structure(), Shape.of(schema), answer)
         found = {}
-        for player, turn in zip(self.steps.players, self._plain_turns().values(), strict=True):
+        for player, turn in zip(self.steps.players, self.plain_turns().values(), strict=True):
             given = self.given(draw, player, 0)
             found[player.name] = (key_of(turn, given, structure), turn, given)
         return found
 
-    def _plain_turns(self) -> dict[str, Turn]:
+    def plain_turns(self) -> dict[str, Turn]:
+        """The players' turns as they are written."""
         return {p.name: Turn(self.steps, self.plan.recipe, p.name) for p in self.steps.players}
 
     def end_epoch(self, draw: Draw) -> list[float | None]:
@@ -299,10 +302,32 @@ class Cohort:
         for name, buffer in saved[2].items():
             self.buffers[name][at] = buffer
 
+    # ---- what may be shared between processes: see `sharded.py` -------------------------------------------
+
+    def own(self, whole: Tensor) -> Tensor:
+        """What this process keeps of (A, P)."""
+        return whole
+
+    def finite(self) -> list[bool]:
+        """Whether each living member's parameters are numbers."""
+        return self.flat.isfinite().all(1).tolist()
+
+    def agreed(self, value: T) -> T:
+        """What all processes go by."""
+        return value
+
+    def outputs(self, rows: Tensor, view: str) -> Tensor:
+        """The living members' outputs (A, v, K) for rows (A, v) of their own; view: as in `Step.output`."""
+        return outputs(self.steps, self.flat, self.buffers, rows, self.arena.inputs, view)
+
     # ---- state -----------------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, by name; see `facts` for the rest."""
+        return self.held()
+
+    def held(self) -> dict[str, Tensor]:
+        """The same as this process holds them."""
         return {
             "flat": self.flat,
             "best": self.best,
@@ -319,7 +344,7 @@ class Cohort:
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Puts `tensors()` and `facts()` of an equal plan back; ValueError, KeyError for another's."""
-        for name, tensor in self.tensors().items():
+        for name, tensor in self.held().items():
             living = name != "best" and not name.startswith("best.")
             wanted = (len(facts["alive"]), *tensor.shape[1:]) if living else tuple(tensor.shape)
             if tuple(tensors[name].shape) != wanted:
@@ -360,47 +385,6 @@ class Cohort:
 
 def member_id(member: Member) -> MemberId:
     return (member.candidate.index, member.fold, member.seed)
-
-
-def network_of(family: Family, dataset: Dataset) -> Network:
-    """A fresh network for the dataset's shape and task."""
-    schema = dataset.schema
-    assert schema.target is not None
-    return family.network(Shape.of(schema), schema.target.task, schema.target.outputs)
-
-
-def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
-    """Each member's network, initialised under its key, its preparation fitted on its own training rows.
-
-    A body that `fits` (centres, bins) is fitted too, on prepared training rows, a million at most. Where the
-    arena has a start, its weights are taken then, those of an earlier member that depends on fold and seed
-    alone.
-    """
-    fitted: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
-    networks = []
-    for member in members:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(member.key)
-            network = network_of(member.candidate.family, arena.dataset).to(arena.dtype)
-            rows = torch.from_numpy(arena.training[member.fold])
-            if member.fold not in fitted:  # the same rows and, within a cohort, the same options
-                assert arena.dataset.target is not None
-                network.prepare.fit(arena.dataset.inputs, rows)
-                network.output.fit(arena.dataset.target[rows])
-                fitted[member.fold] = (network.prepare.state_dict(), network.output.state_dict())
-            prepare, output = fitted[member.fold]
-            network.prepare.load_state_dict(prepare)
-            network.output.load_state_dict(output)
-            if network.fits:
-                some = rows[:: -(-len(rows) // FITTED)]  # spread evenly: a table may be sorted
-                inputs = {name: x[some] for name, x in arena.dataset.inputs.items()}
-                floats = {n: t.to(arena.dtype) if t.is_floating_point() else t for n, t in inputs.items()}
-                with torch.no_grad():
-                    network.fit(network.prepare(floats))
-            if arena.start is not None:
-                arena.start.put(network, member.seed * len(arena.training) + member.fold)
-        networks.append(network)
-    return networks
 
 
 def padded(rows: tuple[np.ndarray, ...], device: torch.device) -> Tensor:

@@ -27,7 +27,6 @@ from coterie.training.events import (
     Retired,
     StepEnd,
 )
-from coterie.training.outputs import outputs
 from coterie.training.solvers import solve_ridge
 
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -62,7 +61,8 @@ def train(
                 leaving |= _named((yield event), cohort)
             train_loss = cohort.end_epoch(draw)
         ids = cohort.ids
-        scores, more = validate(cohort, score, view, beside)
+        found = validate(cohort, score, view, beside)
+        train_loss, (scores, more) = cohort.agreed((train_loss, found))
         retired = _retire(cohort, _judge(cohort, train_loss, scores, maximise, leaving))
         told = (tuple(train_loss), tuple(scores), retired, more)
         leaving = {}
@@ -94,7 +94,7 @@ def validate(
     if not cohort.validation.shape[1]:
         return [None] * len(cohort.alive), {}
     rows = cohort.validation[cohort.fold_of]
-    values = outputs(cohort.steps, cohort.flat, cohort.buffers, rows, cohort.arena.inputs, view)
+    values = cohort.outputs(rows, view)
     counts = cohort.validation_counts[cohort.fold_of]
     real = torch.arange(rows.shape[1], device=rows.device) < counts[:, None]
     target, weight = cohort.arena.data["target"][rows], cohort.arena.data["weight"][rows] * real
@@ -122,7 +122,7 @@ def _judge(
     """Updates every living member's record and best weights; returns who is done (by place), and why."""
     done: dict[int, str] = {}
     improved: list[int] = []
-    finite = cohort.flat.isfinite().all(1).tolist()
+    finite = cohort.finite()
     for place, (member, loss, value) in enumerate(zip(cohort.members, losses, scores, strict=True)):
         recipe, record = member.candidate.recipe, cohort.records[cohort.alive[place]]
         record.epochs = cohort.epoch

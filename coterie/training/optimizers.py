@@ -89,6 +89,11 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 
 
+def clip(g: Tensor, most: Tensor, norm: Tensor) -> None:
+    """Makes gradients (M, P) of norm (M, 1) at most so long, as `torch.nn.utils.clip_grad_norm_` would."""
+    g.mul_((most / (norm + 1e-6)).clamp_max(1.0))  # never enlarges; 1e-6 keeps a zero gradient defined
+
+
 def update(
     name: str,
     p: Tensor,
@@ -109,8 +114,7 @@ def update(
     """
     optimizer = OPTIMIZERS[name]
     if clips:
-        # as torch.nn.utils.clip_grad_norm_: never enlarges, 1e-6 keeps a zero gradient defined
-        g.mul_((hyper["clip"] / (g.norm(dim=-1, keepdim=True) + 1e-6)).clamp_max(1.0))
+        clip(g, hyper["clip"], g.norm(dim=-1, keepdim=True))
     for part in weights if decays else ():
         if optimizer.decoupled:
             lr = hyper["lr"]

@@ -32,7 +32,7 @@ class Ranks:
         try:
             dist.broadcast_object_list(box, 0)
         except RuntimeError as error:
-            raise _gone() from error
+            raise gone() from error
         return box[0]
 
     def gather(self, value: Any) -> list[Any]:
@@ -41,7 +41,7 @@ class Ranks:
         try:
             dist.gather_object(value, box, 0)
         except RuntimeError as error:
-            raise _gone() from error
+            raise gone() from error
         return box or []
 
     def device(self, kind: str) -> torch.device:
@@ -49,6 +49,10 @@ class Ranks:
         if kind != "cuda":
             return torch.device(kind)
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)) % torch.cuda.device_count())
+
+    def near(self, device: torch.device) -> bool:
+        """Whether processes can exchange tensors that lie on such devices without a way around."""
+        return device.type == "cpu" or (device.type == "cuda" and "nccl" in dist.get_backend_config())
 
 
 @cache
@@ -58,8 +62,14 @@ def ranks() -> Ranks | None:
     if world < 2 or "RANK" not in os.environ:
         return None
     if not dist.is_initialized():
-        dist.init_process_group("gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if _one_each(world) else "gloo")
     return Ranks(dist.get_rank(), world)
+
+
+def _one_each(world: int) -> bool:
+    """Whether every process has an accelerator to itself."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    return torch.cuda.is_available() and dist.is_nccl_available() and torch.cuda.device_count() >= here
 
 
 def leave() -> None:
@@ -69,7 +79,8 @@ def leave() -> None:
     ranks.cache_clear()
 
 
-def _gone() -> StudyError:
+def gone() -> StudyError:
+    """What to say where another process does not answer."""
     return StudyError(
         "All processes that torchrun started must stay at work.",
         given="one of them is gone",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from coterie.errors import SpecError
 from coterie.objectives.losses import LOSSES
-from coterie.spec import Spec, choice, integer, log, number
+from coterie.spec import Spec, choice, flag, integer, log, number
 from coterie.training.optimizers import OPTIMIZERS
 from coterie.training.schedules import SCHEDULES
 
@@ -68,6 +68,17 @@ class Recipe(Spec):
         5, low=1, stacked=True, help="epochs without improvement before plateau drops the rate"
     )
     batch_size: int = integer(64, low=1, help="rows a step")
+    accumulate: int = integer(
+        1,
+        low=1,
+        help="parts that a batch goes through the network in, one after the other, in that much less memory: "
+        "the same step, but that batch normalisation takes the statistics of a part",
+    )
+    recompute: bool = flag(
+        False,
+        help="activations inside a network's blocks are computed again in the backward pass instead of kept "
+        "(activation checkpointing): the same numbers in less memory, for about a third more work",
+    )
     order: str = choice(
         "shuffled", ("shuffled", "rows"), help="batches drawn at random, or in the rows' order"
     )
@@ -97,6 +108,12 @@ class Recipe(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.accumulate > self.batch_size:
+            raise SpecError(
+                "accumulate must be at most batch_size.",
+                given=f"accumulate={self.accumulate} and batch_size={self.batch_size}",
+                fix="Divide a batch into fewer parts.",
+            )
         if self.optimizer == "exact" and self.loss not in ("auto", "mse"):
             raise SpecError(
                 "The exact optimizer minimises squared error.",

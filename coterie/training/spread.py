@@ -48,15 +48,28 @@ class Work:
     device: str
     dtype: torch.dtype
     start: Start | None
+    shared: bool
 
 
 class Part:
-    """One process's members of a cohort, and where in the whole they stand."""
+    """One process's members of a cohort, and where in the whole they stand.
 
-    def __init__(self, plan: CohortPlan, arena: Arena, metric: str, ranks: Ranks) -> None:
-        self.places = list(range(ranks.rank, len(plan.members), ranks.world))
+    shared: these are all of them, and its own is a slice of each.
+    """
+
+    def __init__(self, plan: CohortPlan, arena: Arena, metric: str, ranks: Ranks, shared: bool) -> None:
+        self.shared = shared
+        every = range(len(plan.members))
+        self.places = list(every if shared else every[ranks.rank :: ranks.world])
         members = tuple(plan.members[place] for place in self.places)
-        self.cohort = Cohort(CohortPlan(plan.index, members), arena) if members else None
+        own = CohortPlan(plan.index, members)
+        self.cohort: Cohort | None = None
+        if shared:
+            from coterie.training.sharded import Sharded  # it takes seconds to import, and is rarely needed
+
+            self.cohort = Sharded(own, arena, ranks)
+        elif members:
+            self.cohort = Cohort(own, arena)
         self.metric, self.unlabelled = METRICS[metric], arena.dataset.task == "unsupervised"
         self.events: Generator[Event, Retire | None, None] = iter(())  # type: ignore[assignment]
 
@@ -77,6 +90,10 @@ class Part:
         answer = self.events.send(command)
         assert isinstance(answer, EpochEnd)
         return answer
+
+    def event(self, command: Retire | None) -> Event:
+        """What comes next, of an answer to what came last."""
+        return self.events.send(command)
 
     def epoch(self) -> Iterator[Event]:
         """The events of an epoch, the last of which ends it; none if nobody is left."""
@@ -115,13 +132,20 @@ class Part:
 class Spread:
     """The whole, as the first process sees it: it has of a `Cohort` what the driver of a study looks at."""
 
-    def __init__(self, plan: CohortPlan, arena: Arena, metric: str, ranks: Ranks) -> None:
+    def __init__(
+        self, plan: CohortPlan, arena: Arena, metric: str, ranks: Ranks, shared: bool | None = None
+    ) -> None:
+        """shared: whether each batch is shared between processes, not the members; None: as it pays."""
         self.plan, self.ranks = plan, ranks
+        if shared is None:
+            shared = len(plan.members) < ranks.world and _pays(plan, arena, ranks)
+        self.shared = shared
         folds = tuple(zip(arena.training, arena.validation, strict=True))
         dataset = None if ranks.known is arena.dataset else arena.dataset
-        self._tell("cohort", Work(plan, metric, dataset, folds, arena.device.type, arena.dtype, arena.start))
+        kind = (arena.device.type, arena.dtype, arena.start, shared)
+        self._tell("cohort", Work(plan, metric, dataset, folds, *kind))
         ranks.known = arena.dataset
-        self.part = Part(plan, arena, metric, ranks)
+        self.part = Part(plan, arena, metric, ranks, shared)
         assert self.part.cohort is not None
         self.layout: Layout = self.part.cohort.layout
         self._facts: Facts = {}
@@ -157,10 +181,17 @@ class Spread:
         self._hear(None)
 
     def train(self) -> Generator[Event, Retire | None, None]:
-        """As `loop.train`, but that a command is heard at the end of an epoch alone."""
+        """As `loop.train`, but that a command is heard at the end of an epoch alone if members are spread."""
         self._tell("begin")
         steps = max(answer or 0 for answer in self._hear(self.part.begin()))
         command = yield CohortStart(self.plan.index, len(self.alive), self.layout.parameters, steps)
+        while self.shared:  # all go through the same loop
+            self._tell("event", command)
+            event = self.part.event(command)
+            self._hear(None)
+            command = yield event
+            if isinstance(event, CohortEnd):
+                return
         while self.alive:
             if command is not None:
                 self._tell("retire", command)
@@ -186,7 +217,8 @@ class Spread:
 
     def _hear(self, answer: Any) -> list[Any]:
         """What each has come to, if anything; how the members stand is told with it."""
-        told = self.ranks.gather((answer, self.part.facts()))
+        own = (answer, self.part.facts())
+        told = [own] if self.shared else self.ranks.gather(own)  # shared: the same everywhere
         self._facts = joined_facts([facts for _, facts in told if facts is not None])
         return [answer for answer, _ in told if answer is not None]
 
@@ -213,6 +245,9 @@ class Spread:
     def tensors(self) -> dict[str, Tensor]:
         if self._tensors is None:
             self._tell("tensors")
+            if self.shared:
+                self._tensors = self.part.tensors()
+                return self._tensors
             told = self.ranks.gather((self.part.places, self.part.facts(), self.part.tensors()))
             self._tensors = joined_tensors([part for part in told if part[2]])
         return self._tensors
@@ -308,16 +343,20 @@ def serve(ranks: Ranks) -> None:
             data = given.dataset or data
             assert data is not None
             arena = Arena.of(data, given.folds, ranks.device(given.device), given.dtype, given.start)
-            part = Part(given.plan, arena, given.metric, ranks)
+            part = Part(given.plan, arena, given.metric, ranks, given.shared)
         assert part is not None
         answer: Any = None
         if what == "tensors":
-            ranks.gather((part.places, part.facts(), part.tensors()))
+            tensors = part.tensors()
+            if not part.shared:
+                ranks.gather((part.places, part.facts(), tensors))
             continue
         if what == "restore":
             part.restore(given)
         elif what == "begin":
             answer = part.begin()
+        elif what == "event":
+            part.event(given)
         elif what == "compiled" and part.cohort is not None:
             with contextlib.suppress(Unsuited):
                 part.cohort.compiled()
@@ -327,7 +366,14 @@ def serve(ranks: Ranks) -> None:
             answer = part.retire(given)
         elif what == "epoch":
             answer = next((event for event in part.epoch() if isinstance(event, EpochEnd)), None)
-        ranks.gather((answer, part.facts()))
+        if not part.shared:
+            ranks.gather((answer, part.facts()))
+
+
+def _pays(plan: CohortPlan, arena: Arena, ranks: Ranks) -> bool:
+    from coterie.training.sharded import pays
+
+    return pays(plan, arena, ranks)
 
 
 def _is_best(name: str) -> bool:

@@ -10,16 +10,21 @@ M members, P parameters of one, N rows of data, B batch, K outputs, S sites that
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
-from coterie.models.layers import Keyed, Masked
+from coterie.models.layers import Keyed, Masked, itself
 from coterie.objectives.players import ALONE, Player
-from coterie.randomness import site
+from coterie.randomness import Portion, site
 from coterie.training.layout import Layout
+from coterie.training.parts import WHOLE, Parts
+from coterie.training.recompute import recompute
 
 NETWORK = "network."  # where an objective keeps its network
+WEIGHT = "weight"  # of a part's rows: told beside the running buffers
 
 
 class Step:
@@ -27,11 +32,14 @@ class Step:
 
     objective: a module with a `network`, used only for its structure: parameters and buffers are handed
     in at every call, each with a leading axis M. widest: the most numbers that one layer makes of a row.
+    again: whether blocks compute their activations again instead of keeping them; see `recompute.py`.
     """
 
-    def __init__(self, objective: nn.Module, layout: Layout, widest: int = 1) -> None:
+    def __init__(self, objective: nn.Module, layout: Layout, widest: int = 1, again: bool = False) -> None:
         self.widest = max([widest, *(max(shape, default=1) for shape in layout.shapes)])
         self.objective = objective.to("meta")
+        if again:
+            recompute(self.objective.get_submodule("network"))
         self.views = {
             what: View(objective.get_submodule("network"), what) for what in ("forward", "features", "raw")
         }
@@ -39,6 +47,8 @@ class Step:
         self.each_step = bool(getattr(objective.get_submodule("network"), "each_step", False))
         modules = list(objective.named_modules())
         self.keyed = [f"{name}.key" for name, module in modules if isinstance(module, Keyed)]
+        self.drawing = [module for _, module in modules if isinstance(module, Keyed)]
+        self.counting = [module for _, module in modules if isinstance(module, Masked)]
         self.masked = [f"{name}.present" for name, module in modules if isinstance(module, Masked)]
         self.sites = torch.tensor([site(name) for name in self.keyed], dtype=torch.int64)
         # buffers that a forward pass in training moves on, such as running statistics
@@ -51,7 +61,7 @@ class Step:
         self.players: tuple[Player, ...] = getattr(objective, "players", ALONE)
         self.owned = {player.name: layout.part(player.name).names for player in self.players}
         self.layouts = {name: layout.only(owned) for name, owned in self.owned.items()}
-        self._all_gradients = vmap(self._gradient, in_dims=(0, 0, 0, 0, 0, None, None))
+        self._all_gradients = vmap(self._gradient, in_dims=(0, 0, 0, 0, 0, None, None, None))
         self._all_own_rows = vmap(self._output, in_dims=(0, 0, 0, None, None))
         self._all_same_rows = vmap(self._output, in_dims=(0, 0, None, None, None))
 
@@ -65,24 +75,96 @@ class Step:
         data: dict[str, Tensor],
         player: str = "",
         out: Tensor | None = None,
+        parts: Parts = WHOLE,
     ) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
         """Every member's gradient of the player's loss (M, P), P being what it owns; None if that is nothing.
 
         flat (M, P); buffers (M, …) by name in the objective; rows (M, B) into data, whose tensors are
-        (N, …) and shared; present (M, B) of 0 and 1; keys (M, S); out: where to write the gradient.
+        (N, …) and shared; present (M, B) of 0 and 1; keys (M, S); out: where to write the gradient; parts: in
+        which the batch is gone through (of several processes each gets what its own parts add to it).
         Beside it the losses (M,) and the running buffers as the forward pass left them.
         """
         self._mode(training=True)
-        if len(flat) == 1:
-            mine = {name: b[0] for name, b in buffers.items()}
-            grads, loss, running = self._gradient_alone(
-                flat[0], mine, rows[0], present[0], keys[0], data, player
-            )
-            grads, running = ({n: t[None] for n, t in part.items()} for part in (grads, running))
-            loss = loss[None]
-        else:
-            grads, loss, running = self._all_gradients(flat, buffers, rows, present, keys, data, player)
+        if parts.of > 1:
+            return self._in_parts(flat, buffers, rows, present, keys, data, player, out, parts)
+        grads, loss, running = self._differentiated(flat, buffers, rows, present, keys, data, player, False)
         return self.layouts[player].flat(grads, lead=1, out=out) if grads else None, loss, running
+
+    def _in_parts(
+        self,
+        flat: Tensor,
+        buffers: dict[str, Tensor],
+        rows: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        data: dict[str, Tensor],
+        player: str,
+        out: Tensor | None,
+        parts: Parts,
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """As `gradient`: parts' gradients, each times what its rows weigh, over what all weigh."""
+        if out is None:
+            out = flat.new_empty(len(flat), self.layouts[player].parameters)
+        sums = self.layouts[player].views(out.zero_())
+        totals = flat.new_zeros(2, len(flat))  # losses times weights, and weights
+        first: dict[str, Tensor] = {}
+        apart: dict[str, Tensor] = {}
+        seen = flat.new_zeros(len(flat))  # rows
+        portions = parts.portions(rows.shape[1])
+        rows, present = parts.filled(rows, present)
+        for portion in portions:
+            at = slice(portion.start, portion.start + portion.rows)
+            self._stand(portion, parts.total)
+            grads, loss, running = self._differentiated(
+                flat, buffers, rows[:, at], present[:, at], keys, data, player, True
+            )
+            weight = running.pop(WEIGHT)
+            totals += torch.stack([loss, weight])
+            for name, grad in grads.items():
+                sums[name].add_(grad)
+            # each part starts with the buffers as they were; where they end differently, rows are averaged
+            count, first = present[:, at].sum(1), first or running
+            seen += count
+            for name, buffer in running.items():
+                if buffer.is_floating_point():
+                    more = (buffer - first[name]) * along(count, buffer)
+                    apart[name] = apart[name] + more if name in apart else more
+        self._stand(None, itself)
+        loss, weight = parts.summed(totals)
+        out.div_(weight[:, None])
+        seen.clamp_min_(1)  # a process may have nothing but padding
+        return out, loss / weight, first | {n: first[n] + t / along(seen, t) for n, t in apart.items()}
+
+    def _differentiated(
+        self,
+        flat: Tensor,
+        buffers: dict[str, Tensor],
+        rows: Tensor,
+        present: Tensor,
+        keys: Tensor,
+        data: dict[str, Tensor],
+        player: str,
+        weighed: bool,
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """Every member's gradients (M, …) by name, losses (M,) and running buffers.
+
+        weighed: losses are multiplied by what the rows weigh, which is told as WEIGHT beside the buffers.
+        """
+        if len(flat) > 1:
+            return self._all_gradients(flat, buffers, rows, present, keys, data, player, weighed)
+        mine = {name: b[0] for name, b in buffers.items()}
+        grads, loss, running = self._gradient_alone(
+            flat[0], mine, rows[0], present[0], keys[0], data, player, weighed
+        )
+        grads, running = ({n: t[None] for n, t in part.items()} for part in (grads, running))
+        return grads, loss[None], running
+
+    def _stand(self, portion: Portion | None, total: Callable[[Tensor], Tensor]) -> None:
+        """Tells the layers that draw which rows of a batch come next, and those that count how to sum."""
+        for drawing in self.drawing:
+            drawing.portion = portion
+        for counting in self.counting:
+            counting.total = total
 
     def output(
         self,
@@ -120,14 +202,18 @@ class Step:
         keys: Tensor,
         data: dict[str, Tensor],
         player: str,
+        weighed: bool,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         batch = {name: column[rows] for name, column in data.items()}
         batch["present"] = present
         tensors = {NETWORK + name: p for name, p in parameters.items()} | buffers
         tensors |= {name: keys[s] for s, name in enumerate(self.keyed)}
         tensors |= dict.fromkeys(self.masked, present)
-        loss = functional_call(self.objective, tensors, (batch, player), tie_weights=False)
-        return loss, {name: tensors[name].detach() for name in self.running}
+        loss = functional_call(self.objective, tensors, (batch, player, weighed), tie_weights=False)
+        running = {name: tensors[name].detach() for name in self.running}
+        if not weighed:
+            return loss, running
+        return loss[0] * loss[1], running | {WEIGHT: loss[1].detach()}
 
     def _gradient(
         self,
@@ -138,15 +224,16 @@ class Step:
         keys: Tensor,
         data: dict[str, Tensor],
         player: str,
+        weighed: bool,
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
         every = self.layout.views(flat)
         own = {name: every[name] for name in self.owned[player]}
         if not own:
-            loss, running = self._loss(every, buffers, rows, present, keys, data, player)
+            loss, running = self._loss(every, buffers, rows, present, keys, data, player, weighed)
             return own, loss, running
 
         def of(own: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-            return self._loss(every | own, buffers, rows, present, keys, data, player)
+            return self._loss(every | own, buffers, rows, present, keys, data, player, weighed)
 
         grads, (loss, running) = grad_and_value(of, has_aux=True)(own)
         return grads, loss, running
@@ -160,11 +247,12 @@ class Step:
         keys: Tensor,
         data: dict[str, Tensor],
         player: str,
+        weighed: bool,
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
         every = self.layout.views(flat)
         leaves = {n: every[n].detach().requires_grad_() for n in self.owned[player]}
         with torch.set_grad_enabled(bool(leaves)):
-            loss, running = self._loss(every | leaves, buffers, rows, present, keys, data, player)
+            loss, running = self._loss(every | leaves, buffers, rows, present, keys, data, player, weighed)
         if not leaves:
             return leaves, loss, running
         grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
@@ -180,6 +268,11 @@ class Step:
         tensors |= dict.fromkeys(self.keyed, torch.zeros((), dtype=torch.int64, device=flat.device))
         tensors |= dict.fromkeys(self.masked, flat.new_ones(()))
         return functional_call(self.views[what], tensors, (batch,), tie_weights=False)
+
+
+def along(numbers: Tensor, like: Tensor) -> Tensor:
+    """Members' numbers (M,) as (M, 1, …), to go with (M, …)."""
+    return numbers.view(-1, *[1] * (like.ndim - 1))
 
 
 class View(nn.Module):

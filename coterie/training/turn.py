@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from coterie.training.optimizers import update
+from coterie.training.parts import Parts, passes
 from coterie.training.recipe import Recipe
 from coterie.training.step import Step
 
@@ -49,41 +50,49 @@ class Turn:
     """The turn of one player by one recipe: it differentiates its own parameters and updates these.
 
     Where memory does not suffice for the gradients of all members at once, they are found in more and more
-    parts, one after the other.
+    groups, one after the other.
     """
 
     def __init__(self, step: Step, recipe: Recipe, player: str) -> None:
-        self.step, self.player, self.optimizer = step, player, recipe.optimizer
-        self.clips, self.decays = recipe.clip > 0, recipe.weight_decay > 0
+        self.step, self.player, self.recipe = step, player, recipe
         self.own = step.layout.part(player)
-        self.parts = 1
+        self.groups = 1
 
     def __call__(self, given: Given, scratch: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The losses (M,), and running buffers as the forward pass left them; scratch (M, P) is used up."""
         place = self.own.place
-        gradient, loss, running = self._gradients(given, None if scratch is None else scratch[:, place])
+        gradient, loss, running = self.gradients(given, None if scratch is None else scratch[:, place])
         if gradient is not None:
-            update(
-                self.optimizer,
-                given.flat[:, place],
-                gradient,
-                {name: slot[:, place] for name, slot in given.slots.items()},
-                given.hyper,
-                given.t,
-                self.own.weights,
-                clips=self.clips,
-                decays=self.decays,
-            )
+            self.move(given, gradient)
         return loss, running
 
-    def _gradients(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
-        """As `Step.gradient`, in as many parts as memory asks for."""
+    def parts(self, rows: int) -> Parts:
+        """The parts in which a batch of so many rows is gone through."""
+        return Parts(passes(self.recipe.accumulate, rows))
+
+    def move(self, given: Given, gradient: Tensor) -> None:
+        """One step of what the player owns; the gradient (M, own) is used up."""
+        place = self.own.place
+        update(
+            self.recipe.optimizer,
+            given.flat[:, place],
+            gradient,
+            {name: slot[:, place] for name, slot in given.slots.items()},
+            given.hyper,
+            given.t,
+            self.own.weights,
+            clips=self.recipe.clip > 0,
+            decays=self.recipe.weight_decay > 0,
+        )
+
+    def gradients(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
+        """As `Step.gradient`, of as many members at a time as memory has room for."""
         members = len(given.flat)
         while True:
             try:
-                if self.parts == 1:
+                if self.groups == 1:
                     return self._gradient(given, out)
-                size = -(-members // self.parts)
+                size = -(-members // self.groups)
                 places = [slice(start, start + size) for start in range(0, members, size)]
                 found = [self._gradient(given.some(p), None if out is None else out[p]) for p in places]
                 gradients = [gradient for gradient, _, _ in found if gradient is not None]
@@ -93,14 +102,14 @@ class Turn:
                     {name: torch.cat([running[name] for _, _, running in found]) for name in found[0][2]},
                 )
             except (RuntimeError, MemoryError) as error:
-                if not _is_memory(error) or self.parts >= members:
+                if not _is_memory(error) or self.groups >= members:
                     raise
-            self.parts *= 2  # only here is what the failed attempt held free again
+            self.groups *= 2  # only here is what the failed attempt held free again
 
     def _gradient(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
-        return self.step.gradient(
-            given.flat, given.buffers, given.rows, given.present, given.keys, given.data, self.player, out
-        )
+        flat, _, buffers, rows, present, keys, data, _, _ = given
+        parts = self.parts(rows.shape[1])
+        return self.step.gradient(flat, buffers, rows, present, keys, data, self.player, out, parts)
 
 
 def _is_memory(error: Exception) -> bool:

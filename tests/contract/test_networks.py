@@ -37,7 +37,8 @@ from coterie.metrics.unsupervised import JUDGED, MEASURES
 from coterie.model import Model
 from coterie.models.catalogue import family_named
 from coterie.models.family import Family
-from coterie.training.cohort import member_id, network_of
+from coterie.training.building import network_of
+from coterie.training.cohort import member_id
 from coterie.training.plan import Candidate
 from coterie.training.recipe import Recipe
 

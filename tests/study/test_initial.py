@@ -21,7 +21,7 @@ from coterie.model import Model
 from coterie.study.initial import KEPT, Initial, open_initial
 from coterie.study.study import Study
 from coterie.training.arena import Arena
-from coterie.training.cohort import build_networks, network_of
+from coterie.training.building import build_networks, network_of
 from coterie.training.layout import Layout
 from coterie.training.plan import make_plan
 

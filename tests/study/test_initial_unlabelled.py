@@ -23,7 +23,7 @@ from coterie.models.shape import Shape
 from coterie.models.simclr import SimCLR
 from coterie.study.study import Study
 from coterie.training.arena import Arena
-from coterie.training.cohort import build_networks
+from coterie.training.building import build_networks
 from coterie.training.layout import Layout
 from coterie.training.plan import make_plan
 

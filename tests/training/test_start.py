@@ -21,7 +21,8 @@ from small_cohorts import (
 
 from coterie.models.family import Family
 from coterie.training.arena import Arena
-from coterie.training.cohort import Cohort, build_networks, network_of
+from coterie.training.building import build_networks, network_of
+from coterie.training.cohort import Cohort
 from coterie.training.events import StepEnd
 from coterie.training.layout import Layout
 from coterie.training.loop import train

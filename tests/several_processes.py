@@ -1,0 +1,82 @@
+"""Processes that work on one cohort, for tests: this one as the first, the others forked from it."""
+
+import contextlib
+import multiprocessing
+import os
+import time
+import warnings
+from datetime import timedelta
+
+import pytest
+import torch
+import torch.distributed as dist
+from small_cohorts import cohort_of
+
+from coterie.errors import StudyError
+from coterie.metrics.catalogue import METRICS
+from coterie.training.events import CohortEnd, EpochEnd
+from coterie.training.loop import train
+from coterie.training.ranks import Ranks
+from coterie.training.spread import serve
+
+SECONDS = timedelta(seconds=60)
+
+
+def _other(rank: int, world: int, store: str) -> None:
+    dist.init_process_group("gloo", init_method=store, rank=rank, world_size=world, timeout=SECONDS)
+    with contextlib.suppress(StudyError):
+        serve(Ranks(rank, world))
+    os._exit(0)
+
+
+@contextlib.contextmanager
+def processes(world, folder):
+    """This process as the first of so many, and the others' handles."""
+    store = f"file://{folder}/store-{time.monotonic_ns()}"
+    context = multiprocessing.get_context("fork")
+    others = [context.Process(target=_other, args=(r, world, store), daemon=True) for r in range(1, world)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons: forks beside threads
+        for other in others:
+            other.start()
+    dist.init_process_group("gloo", init_method=store, rank=0, world_size=world, timeout=SECONDS)
+    ranks = Ranks(0, world)
+    try:
+        yield ranks, others
+    finally:
+        with contextlib.suppress(StudyError):
+            ranks.broadcast(("end", None))
+        dist.destroy_process_group()
+        for other in others:
+            other.join(20)
+
+
+def ended(cohort, events, commands=None):
+    """All events of a cohort; commands: what to answer to the end of an epoch."""
+    found, event = [], next(events)
+    while not isinstance(event, CohortEnd):
+        if isinstance(event, EpochEnd):
+            found.append(event)
+        told = (commands or {}).get(event.epoch) if isinstance(event, EpochEnd) and event.members else None
+        event = events.send(told)
+    return found
+
+
+def alone(members, arena, metric, commands=None):
+    cohort, chosen = cohort_of(members, arena), METRICS[metric]
+    return cohort, ended(cohort, train(cohort, chosen.function, chosen.maximise, chosen.view), commands)
+
+
+def same(one, other, events, others):
+    torch.testing.assert_close(one.best, other.best, rtol=1e-9, atol=1e-9)
+    for name, buffer in other.best_buffers.items():
+        torch.testing.assert_close(one.best_buffers[name], buffer, rtol=1e-9, atol=1e-9)
+    assert [(r.status, r.epochs, r.best_epoch) for r in one.records] == [
+        (r.status, r.epochs, r.best_epoch) for r in other.records
+    ]
+    assert [(e.epoch, e.members, [r.member for r in e.retired]) for e in events] == [
+        (e.epoch, e.members, [r.member for r in e.retired]) for e in others
+    ]
+    for mine, theirs in zip(events, others, strict=True):
+        assert mine.train == pytest.approx(theirs.train, rel=1e-9)
+        assert mine.validation == pytest.approx(theirs.validation, rel=1e-9)
