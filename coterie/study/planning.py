@@ -134,7 +134,7 @@ def space_of(question: Question, problem: Problem, held: Mapping[str, Any]) -> S
 
 
 def build(family: Family, problem: Problem) -> Network:
-    """The network on the meta device: one that cannot be built of these data says so now, not in the middle."""
+    """The network on the meta device: one that cannot be built of these data says so now."""
     outputs = problem.schema.target.outputs if problem.schema.target else 0
     with torch.device("meta"):
         return family.network(Shape.of(problem.schema), problem.roles.target.task, outputs)

@@ -26,7 +26,7 @@ from coterie.models.draws import Draws
 from coterie.models.layers import Masked
 from coterie.randomness import Portion, bits, keep_mask
 from coterie.training.building import network_of
-from coterie.training.parts import Parts, turns
+from coterie.training.parts import Parts, passes
 from coterie.training.recipe import Recipe
 
 DOUBLE = torch.float64
@@ -56,7 +56,7 @@ def test_parts_draw_what_the_whole_batch_draws(rows, times, shape, word):
     whole = keep_mask(key, (rows, *shape), drop)
     drawn = Draws(key, rows, DOUBLE).each(3, shape[0])
     masks, numbers = [], []
-    for portion in Parts(turns(times, rows)).portions(rows):
+    for portion in Parts(passes(times, rows)).portions(rows):
         masks.append(keep_mask(key, (portion.rows, *shape), drop, portion))
         numbers.append(Draws(key, portion.rows, DOUBLE, before=portion.start).each(3, shape[0]))
     assert torch.equal(torch.cat(masks)[:rows], whole)
@@ -73,7 +73,7 @@ def test_rows_that_a_layer_folds_together_are_masked_alike():
 
 @given(st.integers(1, 50), st.integers(1, 60), st.integers(1, 4))
 def test_every_row_is_in_one_part(rows, times, world):
-    alone = Parts(turns(times, rows))
+    alone = Parts(passes(times, rows))
     assert alone.of <= min(times, rows)
     for parts in ([alone], [Parts(times, rank, world) for rank in range(world)]):
         places = [p for own in parts for q in own.portions(rows) for p in range(q.start, q.start + q.rows)]
@@ -133,5 +133,5 @@ def test_no_more_parts_than_rows():
     arena = arena_of(small_data(family, "binary"), folds, DOUBLE)
     first, *_ = four_members(family, small_recipe(accumulate=7))
     cohort = cohort_of([dataclasses.replace(first, fold=0)], arena)
-    assert cohort.parts() == Parts(5)
+    assert cohort.plain_turns()[""].parts(cohort.batch) == Parts(5)
     run(cohort)
