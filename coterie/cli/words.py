@@ -39,6 +39,7 @@ examples:
   coterie fit patients.csv --target disease --candidates 64 --search tpe --storage sqlite:///trials.db
   coterie fit pictures/ --models cnn --fix flip=0.5 --fix lr=auto
   coterie fit scans/ --init runs/pictures-1 --fix freeze=5
+  coterie fit book.txt --models gpt --fix depth=12 --fix accumulate=8 --fix recompute=true
   coterie fit load.csv --time hour --target load --horizon 24
   coterie fit iris --grid lr=1e-3 --grid lr=1e-2 --grid hidden=64,64 --grid hidden=128 --models mlp
   coterie fit digits --models vae
@@ -47,7 +48,8 @@ examples:
 
 Ctrl-C finishes the step and saves; `coterie resume runs/NAME-N` goes on from there.
 `coterie models mlp` lists what --fix and --grid can set.
-`torchrun --standalone --nproc-per-node 4 -m coterie fit …` spreads the networks over processes.""",
+`torchrun --standalone --nproc-per-node 4 -m coterie fit …` spreads the networks over processes, and shares
+large ones where there are fewer.""",
     ),
     "inspect": Verb(
         "[DATA] [options]",

@@ -82,6 +82,8 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "label_smoothing": ({"label_smoothing": 0.1}, {"label_smoothing": 0.0}),
     "class_weight": ({"class_weight": "balanced"}, {}),
     "order=rows": ({"order": "rows"}, {}),
+    "accumulate": ({"accumulate": 3}, {}),
+    "recompute": ({"recompute": True}, {}),
 }
 VALUES_ALONE = {
     "huber": ({"loss": "huber"}, {"huber_delta": 0.2}),
