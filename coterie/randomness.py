@@ -59,11 +59,7 @@ def bits(key: Tensor, n: int, start: int = 0) -> Tensor:
 
     start: the first of the positions.
     """
-    position = torch.arange(start, start + n, device=key.device)
-    x = position ^ key
-    x = x ^ (x >> 16)
-    x = (x * _FIRST) & MASK
-    return _hash(torch.arange(n, device=key.device), key)
+    return _hash(torch.arange(start, start + n, device=key.device), key)
 
 
 def _hash(position: Tensor, key: Tensor) -> Tensor:
