@@ -42,9 +42,7 @@ class Arena:
     ) -> Arena:
         """folds: (training rows, validation rows) into the dataset, at least one pair."""
         assert dataset.target is not None
-        weight = dataset.weight
-        if weight is None:  # of very many rows, one number that is seen so often
-            weight = torch.ones(1).expand(len(dataset)) if dataset.mapped else torch.ones(len(dataset))
+        weight = torch.ones(len(dataset)) if dataset.weight is None else dataset.weight
         data = {**dataset.inputs, "target": dataset.target, "weight": weight}
         for name, column in data.items():
             # images are cast when they are prepared; they, and large tables, stay where they are if too many
