@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from coterie.data.scanned import Scanned
-from coterie.data.store import budget, folder_for_files
+from coterie.data.store import budget, folder_for_files, give_back_blocks
 from coterie.data.telling import say
 from coterie.data.text import Text
 
@@ -66,6 +66,7 @@ def scanned_text(text: Text, separator: str, header: Sequence[str], has_header: 
     if frame.width != len(header) or not _full(frame, text, separator, has_header, bool(quotes)):
         return None
     frame.keeps(folder)
+    give_back_blocks()
     # polars sees missing only in a bare empty field
     return frame.with_columns([pl.when(pl.col(n) != "").then(pl.col(n)).alias(n) for n in frame.columns])
 

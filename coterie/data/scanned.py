@@ -16,7 +16,7 @@ from typing import TypeAlias, overload
 import numpy as np
 import polars as pl
 
-from coterie.data.store import budget
+from coterie.data.store import budget, give_back_blocks
 from coterie.data.telling import Count
 from coterie.errors import DataError
 
@@ -112,7 +112,10 @@ Frame: TypeAlias = pl.DataFrame | Scanned
 def scanned_if_large(lazy: pl.LazyFrame) -> Frame:
     """The frame, read now if it has room in a share of the memory that is free, else when it is asked for."""
     whole = Scanned(lazy)
-    return whole if size_of(whole) > budget() else lazy.collect()
+    if size_of(whole) <= budget():
+        return lazy.collect()
+    give_back_blocks()
+    return whole
 
 
 def size_of(frame: Scanned) -> int:

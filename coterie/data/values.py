@@ -63,6 +63,8 @@ def raw_numbers(series: pl.Series) -> pl.Series:
         return pl.Series(series.name, [None] * len(series), dtype=pl.Float64)
     if not is_text(dtype):
         return series.cast(pl.Float64, strict=False)
+    if len(series) > SLICE:
+        return pl.concat([raw_numbers(part.to_series()) for part in series.to_frame().iter_slices(SLICE)])
     text = series if isinstance(dtype, pl.String) else series.cast(pl.String)
     values = text.cast(pl.Float64, strict=False)
     if values.null_count() > text.null_count() and text.str.contains(r"^[\s−]|\s$").any():

@@ -9,20 +9,28 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small_studies import begun, posed, remains, stop_after, tiny
 
 import coterie as ct
-from coterie.data import large_text, parts, scanned
+from coterie import randomness
+from coterie.data import classes as classes_of
+from coterie.data import large_text, parts, scanned, values
+from coterie.data.numbers import different
 from coterie.data.read import read
 from coterie.data.scanned import Scanned, loaded, size_of
+from coterie.data.splits import split
+from coterie.data.values import raw_numbers, says_missing, words
 from coterie.errors import DataError
+from coterie.metrics import probability
 from coterie.models import preparation
 from coterie.study.later import score_table
-from coterie.training import arena
+from coterie.training import arena, order
 from coterie.training.events import EpochEnd
 from coterie.training.streaming import brought
-from tests.study.small_studies import begun, posed, remains, stop_after, tiny
 
-ROWS = 900
+ROWS = 420
 
 
 def mixed(rows: int = ROWS, exact: bool = False) -> pl.DataFrame:
@@ -61,7 +69,7 @@ def streamed(monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setattr(module, "budget", lambda: 0 if on else 1 << 40)
         monkeypatch.setattr(parts, "FEW", 0)
         monkeypatch.setattr(scanned, "PART", 1000)
-        monkeypatch.setattr(scanned, "LEAST", 211)
+        monkeypatch.setattr(scanned, "LEAST", 97)
 
     return choose
 
@@ -104,8 +112,8 @@ def test_a_study_is_the_same_to_the_bit(
 def test_a_test_set_in_a_file_of_its_own(tmp_path: Path, streamed: Any) -> None:
     frame = mixed()
     path, held = tmp_path / "table.parquet", tmp_path / "held.parquet"
-    frame[:600].write_parquet(path, row_group_size=128)
-    frame[600:].with_columns(pl.col("dose").cast(pl.Float32)).write_parquet(held)
+    frame[:300].write_parquet(path, row_group_size=128)
+    frame[300:].with_columns(pl.col("dose").cast(pl.Float32)).write_parquet(held)
     found = []
     for on in (False, True):
         streamed(on)
@@ -152,8 +160,8 @@ def test_files_of_a_folder_are_one_table(tmp_path: Path, streamed: Any) -> None:
     frame = mixed()
     folder = tmp_path / "parts"
     folder.mkdir()
-    for i, begin in enumerate(range(0, ROWS, 250)):
-        frame[begin : begin + 250].write_parquet(folder / f"part-{i}.parquet")
+    for i, begin in enumerate(range(0, ROWS, 110)):
+        frame[begin : begin + 110].write_parquet(folder / f"part-{i}.parquet")
     (folder / "_SUCCESS").write_text("")
     for on in (False, True):
         streamed(on)
@@ -234,7 +242,7 @@ def test_numbers_are_narrow_where_nothing_is_lost(tmp_path: Path, streamed: Any)
         if not exact:  # what float32 would change comes late
             frame = frame.with_columns(pl.col("dose").round(1), pl.col("age").cast(pl.Float32))
             frame = frame.with_columns(
-                pl.when(pl.int_range(ROWS) < 800).then(1.5).otherwise("dose").alias("dose")
+                pl.when(pl.int_range(ROWS) < 370).then(1.5).otherwise("dose").alias("dose")
             )
         frame.write_parquet(path)
         dataset = posed(path, target="ill", ignore=("score", "importance", "admitted")).dataset
@@ -273,3 +281,65 @@ def test_what_is_cast_by_parts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     places, data = brought(rows, {"x": x, "y": torch.arange(50)}, torch.float32)
     assert torch.equal(data["x"][places], x.float()[rows])
     assert torch.equal(data["y"][places], rows)
+
+
+# ---- what very many rows go through in another way -------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_a_large_order_is_the_usual_one(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(randomness, "PIECE", 10)
+    keys = randomness.fold(torch.full((4, 1), 7), torch.arange(4)[:, None])
+    counts = torch.tensor([[size], [size // 2], [1], [size]])
+    usual = randomness.permutation(keys, counts, size)
+    assert torch.equal(randomness.large_permutation(keys, counts, size), usual)
+    expected = order.shuffled(keys[:, 0], 3, counts[:, 0], size)
+    monkeypatch.setattr(order, "LARGE", 1)
+    assert torch.equal(order.shuffled(keys[:, 0], 3, counts[:, 0], size), expected)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_gaps_of_many_rows_are_added_up_alike(monkeypatch: pytest.MonkeyPatch, classes: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    output = torch.rand(300, classes, generator=draw).double().softmax(-1)
+    target = torch.randint(0, classes, (300,), generator=draw)
+    weight = torch.randint(0, 3, (4, 300), generator=draw).double()
+    expected = probability.calibration_error(output, target, weight)
+    monkeypatch.setattr(probability, "MANY", 10)
+    assert torch.allclose(probability.calibration_error(output, target, weight), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "cells", [["a ", None, "b", "NA", "a"], [3, None, 7], ["1", "2.0", None, "01", " 3", "x", "\u22124"]]
+)
+@pytest.mark.parametrize("dtype", ["str", "int"])
+def test_labels_of_many_rows_are_spelled_alike(
+    monkeypatch: pytest.MonkeyPatch, cells: list[Any], dtype: str
+) -> None:
+    series = pl.Series("y", cells * 300)
+    expected = classes_of.class_text(series, dtype)
+    missing, numbers = says_missing(words(series)), raw_numbers(series)
+    monkeypatch.setattr(classes_of, "MANY", 100)
+    monkeypatch.setattr(values, "SLICE", 7)
+    assert classes_of.class_text(series, dtype).equals(expected, check_names=True, null_equal=True)
+    assert says_missing(words(series)).equals(missing, check_names=True)
+    assert raw_numbers(series).equals(numbers, check_names=True, null_equal=True)
+
+
+@given(st.lists(st.floats(-5, 5).map(lambda v: round(v, 1)), min_size=1))
+def test_different_values_and_how_often(numbers: list[float]) -> None:
+    distinct, counts = different(np.array(numbers))
+    expected = np.unique(numbers, return_counts=True)
+    assert np.array_equal(distinct, expected[0])
+    assert np.array_equal(counts, expected[1])
+
+
+@given(st.lists(st.integers(0, 6), min_size=4), st.integers(0, 99))
+def test_classes_are_dealt_alike_whatever_their_numbers(strata: list[int], seed: int) -> None:
+    plain = np.array(strata)
+    both = [
+        split(len(strata), strata=numbers, test_size=1, folds=0, seed=seed)
+        for numbers in (plain, plain * 100_000)  # which are too large to be counted
+        if len(set(strata)) < len(strata)
+    ]
+    assert not both or np.array_equal(both[0].test, both[1].test)
