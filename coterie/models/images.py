@@ -17,6 +17,7 @@ class BatchNorm2d(BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_var)
+        x = x.to(self.running_mean.dtype)  # autocast may have halved it
         rows = self.present.to(x.dtype).expand(x.shape[0])[:, None, None, None]
         count = self.total(rows.sum()) * x.shape[2] * x.shape[3]
         mean = self.total((x * rows).sum((0, 2, 3))) / count.clamp_min(1)

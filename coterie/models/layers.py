@@ -102,6 +102,7 @@ class BatchNorm(Masked):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_var)
+        x = x.to(self.running_mean.dtype)  # autocast may have halved it
         rows = self.present.to(x.dtype).expand(x.shape[0])[:, None]
         count = self.total(rows.sum())
         mean = self.total((x * rows).sum(0)) / count.clamp_min(1)

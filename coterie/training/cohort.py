@@ -101,7 +101,13 @@ class Cohort:
         target = arena.dataset.schema.target
         assert target is not None
         cost = cost_of(plan.family, Shape.of(arena.dataset.schema), target.task, target.outputs)
-        self.steps = Step(objectives[0], self.layout, cost.widest, plan.recipe.recompute)
+        self.steps = Step(
+            objectives[0],
+            self.layout,
+            cost.widest,
+            plan.recipe.recompute,
+            plan.recipe.precision == "bfloat16",
+        )
         self.plainly()
         # what is drawn goes by place: a member that may have neighbours must not be cut as these are
         self.cuts = not self.steps.keyed or not plan.family.lifts(Shape.of(arena.dataset.schema))

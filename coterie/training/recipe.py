@@ -79,6 +79,11 @@ class Recipe(Spec):
         help="activations inside a network's blocks are computed again in the backward pass instead of kept "
         "(activation checkpointing): the same numbers in less memory, for about a third more work",
     )
+    precision: str = choice(
+        "single",
+        ("single", "bfloat16"),
+        help="of products in training: bfloat16 is faster on accelerators, and rounds to 3 digits (autocast)",
+    )
     order: str = choice(
         "shuffled", ("shuffled", "rows"), help="batches drawn at random, or in the rows' order"
     )

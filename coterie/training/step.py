@@ -33,11 +33,19 @@ class Step:
     objective: a module with a `network`, used only for its structure: parameters and buffers are handed
     in at every call, each with a leading axis M. widest: the most numbers that one layer makes of a row.
     again: whether blocks compute their activations again instead of keeping them; see `recompute.py`.
+    half: whether products are computed in bfloat16 in training (PyTorch's autocast).
     """
 
-    def __init__(self, objective: nn.Module, layout: Layout, widest: int = 1, again: bool = False) -> None:
+    def __init__(
+        self,
+        objective: nn.Module,
+        layout: Layout,
+        widest: int = 1,
+        again: bool = False,
+        half: bool = False,
+    ) -> None:
         self.widest = max([widest, *(max(shape, default=1) for shape in layout.shapes)])
-        self.objective = objective.to("meta")
+        self.objective, self.half = objective.to("meta"), half
         if again:
             recompute(self.objective.get_submodule("network"))
         self.views = {
@@ -209,7 +217,8 @@ class Step:
         tensors = {NETWORK + name: p for name, p in parameters.items()} | buffers
         tensors |= {name: keys[s] for s, name in enumerate(self.keyed)}
         tensors |= dict.fromkeys(self.masked, present)
-        loss = functional_call(self.objective, tensors, (batch, player, weighed), tie_weights=False)
+        with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.half):
+            loss = functional_call(self.objective, tensors, (batch, player, weighed), tie_weights=False)
         running = {name: tensors[name].detach() for name in self.running}
         if not weighed:
             return loss, running
