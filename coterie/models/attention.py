@@ -40,37 +40,53 @@ class Attention(nn.Module):
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-        return self.look(x, memory, mask, causal)[0]
+        """mask: (B, S), True where there is something to look at."""
+        return self.attend(self.split(self.query(x)), *self.keys_and_values(memory), mask, causal)
 
     def look(
         self, x: Tensor, memory: Tensor, mask: Tensor | None = None, causal: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """mask: (B, S), True where there is something to look at."""
-        return self.attend(self.split(self.query(x)), *self.keys_and_values(memory), mask, causal)
+        """The answer and its weights; where nothing may be looked at these are 0."""
+        key, value = self.keys_and_values(memory)
+        weights, some = self._weights(self.split(self.query(x)), key, mask, causal)
+        return self._joined(weights, value, some), weights if some is None else weights * some
 
     def keys_and_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, S, D/N) both: what a generator keeps of earlier steps."""
         return self.split(self.key(memory)), self.split(self.value(memory))
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool
-    ) -> tuple[Tensor, Tensor]:
-        """The answer (B, T, D) and its weights, from split queries, keys and values."""
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+        """The answer (B, T, D) from split queries, keys and values."""
+        weights, some = self._weights(query, key, mask, causal)
+        return self._joined(weights, value, some)
+
+    def _weights(
+        self, query: Tensor, key: Tensor, mask: Tensor | None, causal: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, N, T, S), and of which steps they mean something where that may be none: (B, 1, T or 1, 1).
+
+        Scores are many, so each pass over them counts, also in the gradient: the queries are scaled instead,
+        what is forbidden is a sum, and steps that may look at nothing are left to `_joined`.
+        """
         steps, seen = query.shape[-2], key.shape[-2]
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
         allowed = None if mask is None else mask[:, None, None]
         if causal:
             at = torch.arange(steps, device=query.device)[:, None] + (seen - steps)
             behind = torch.arange(seen, device=query.device) <= at
             allowed = behind if allowed is None else behind & allowed
-        if allowed is not None:
-            # a finite floor and not −∞: where nothing is allowed the softmax must stay finite
-            scores = torch.where(allowed, scores, -1e30)
-        weights = scores.softmax(-1)
-        if allowed is not None:
-            weights = torch.where(allowed, weights, 0.0)
-        joined = (self.dropout(weights) @ value).transpose(1, 2).flatten(2)
-        return self.out(joined), weights
+        if allowed is None:
+            return scores.softmax(-1), None
+        # a finite floor and not −∞: where nothing is allowed the softmax must stay finite
+        scores = scores + torch.where(allowed, scores.new_zeros(()), -1e30)
+        return scores.softmax(-1), None if mask is None else allowed.any(-1, keepdim=True)
+
+    def _joined(self, weights: Tensor, value: Tensor, some: Tensor | None) -> Tensor:
+        """(B, T, D); zeros, before the output layer, for steps that may look at nothing."""
+        joined = self.dropout(weights) @ value
+        if some is not None:
+            joined = torch.where(some, joined, 0.0)
+        return self.out(joined.transpose(1, 2).flatten(2))
 
     def split(self, x: Tensor) -> Tensor:
         """(B, T, D) → (B, N, T, D/N)."""
@@ -130,7 +146,7 @@ class Block(nn.Module):
             both = [torch.cat(pair, dim=2) for pair in zip(kept, new, strict=True)] if kept else list(new)
             now.append((both[0], both[1]))
             query = self.attention.split(self.attention.query(own))
-            return self.attention.attend(query, both[0], both[1], None, causal=True)[0]
+            return self.attention.attend(query, both[0], both[1], None, causal=True)
 
         x = self._own(x, attend)
         return self._rest(x, memory, memory_mask), now[0]
