@@ -53,6 +53,7 @@ def coterie(x: Any, y: Any, folds: Folds, jobs: Jobs) -> Scores:
     ]
     (plan,) = make_plan(candidates, len(folds), seeds=1, seed=0, room=lambda c: len(jobs))
     cohort, metric = Cohort(plan, arena), metric_named("accuracy", "multiclass")
+    cohort.compiled()
     for _ in train(cohort, metric.function, metric.maximise, metric.view):
         pass
     records = zip(plan.members, cohort.records, strict=True)

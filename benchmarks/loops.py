@@ -12,6 +12,7 @@ and update, and take the same number of steps. The loop is what PyTorch offers: 
 tensors at hand and standardised beforehand; of twenty networks it trains one after the other. The engine does
 its whole epoch, with its order by hash, preparation as a layer and events.
 
+The engine's turns run operation by operation, and as compiled programs, which are made first if need be.
 Rounds of an epoch each are interleaved, after some to warm up. Printed are medians of milliseconds for a step
 of all members, and the median, least and largest ratio of a round; also that of processor seconds, which
 other work on the machine disturbs less, but which count threads that only wait.
@@ -178,7 +179,7 @@ MEMBERS = 20
 class Engine:
     """Members of one candidate, trained by the engine as a study would."""
 
-    def __init__(self, name: str, members: int) -> None:
+    def __init__(self, name: str, members: int, compiled: bool = False) -> None:
         case = CASES[name]
         table = read(case.data)
         fix = {**case.fix, **RECIPE}
@@ -190,6 +191,8 @@ class Engine:
         self.arena = Arena.of(problem.dataset, (fold,), torch.device("cpu"))
         each = [Member(candidate, 0, seed, member_key(0, 0, seed)) for seed in range(members)]
         cohort = Cohort(CohortPlan(0, tuple(each)), self.arena)
+        if compiled:
+            cohort.compiled()
         self.parameters = cohort.layout.parameters
         self.events = train(cohort, nothing, maximise=True)
 
@@ -344,13 +347,13 @@ def interleaved(contenders: list[Any], rounds: int, warm: int) -> list[Times]:
     return times
 
 
-def told(label: str, ours: Times, theirs: Times, steps: int, bar: float | None) -> str:
-    milliseconds = [1e3 * statistics.median(t.wall) / steps for t in (ours, theirs)]
-    ratios = [b / a for a, b in zip(ours.wall, theirs.wall, strict=True)]
-    cpu = statistics.median(b / a for a, b in zip(ours.cpu, theirs.cpu, strict=True))
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    cells = [label, *(f"{m:.2f}" for m in milliseconds), f"{statistics.median(ratios):.2f} ({spread})"]
-    return f"| {' | '.join(cells)} | {cpu:.2f} | {'' if bar is None else f'≥ {bar}'} |"
+def told(label: str, plain: Times, compiled: Times, theirs: Times, steps: int, bar: float) -> str:
+    cells = [label, *(f"{1e3 * statistics.median(t.wall) / steps:.2f}" for t in (plain, compiled, theirs))]
+    for ours in (plain, compiled):
+        ratios = [b / a for a, b in zip(ours.wall, theirs.wall, strict=True)]
+        cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    cpu = statistics.median(b / a for a, b in zip(compiled.cpu, theirs.cpu, strict=True))
+    return f"| {' | '.join(cells)} | {cpu:.2f} | {bar} |"
 
 
 def main() -> int:
@@ -364,26 +367,28 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     if unknown := set(options.families) - set(CASES):
         asked.error(f"a family is one of {', '.join(CASES)}; not {', '.join(sorted(unknown))}")
-    print("| | coterie, ms a step | loop, ms a step | ratio (range) | CPU, ratio | bar |")
-    print("|---|---|---|---|---|---|")
+    other = "trainer" if options.what == "trainers" else "loop"
+    print(f"| | plain, ms a step | compiled | {other} | {other} by plain | by compiled | by CPU | bar |")
+    print("|---|---|---|---|---|---|---|---|")
     if options.what == "trainers":
-        engine = Engine("mlp", 1)
+        engine, compiled = Engine("mlp", 1), Engine("mlp", 1, compiled=True)
         loop = Loop("mlp", 1, engine)
         others = {"skorch": Skorch, "keras": Keras, "lightning": Lightning}
-        made = [engine, *(trainer(loop.x, loop.y) for trainer in others.values())]
-        ours, *each = interleaved(made, options.rounds, options.warm)
+        made = [engine, compiled, *(trainer(loop.x, loop.y) for trainer in others.values())]
+        plain, ours, *each = interleaved(made, options.rounds, options.warm)
         steps = -(-len(loop.x) // BATCH)
         for name, theirs in zip(others, each, strict=True):
-            print(told(f"mlp, {name}", ours, theirs, steps, 2.0), flush=True)
+            print(told(f"mlp, {name}", plain, ours, theirs, steps, 2.0), flush=True)
         return 0
     members = 1 if options.what == "alone" else MEMBERS
     for name in options.families or (CASES if options.what == "alone" else TOGETHER):
-        engine = Engine(name, members)
+        engine, compiled = Engine(name, members), Engine(name, members, compiled=True)
         loop = Loop(name, members, engine)
-        ours, theirs = interleaved([engine, loop], options.rounds, options.warm)
+        times = interleaved([engine, compiled, loop], options.rounds, options.warm)
         bar = 1.0 if members == 1 else TOGETHER[name]
         steps = -(-len(loop.x) // BATCH)
-        print(told(f"{name} ({engine.parameters:,} weights, {loop.parameters:,})", ours, theirs, steps, bar))
+        label = f"{name} ({engine.parameters:,} weights, {loop.parameters:,})"
+        print(told(label, *times, steps, bar), flush=True)
     return 0
 
 

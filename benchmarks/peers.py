@@ -12,8 +12,8 @@ and has two threads, or two processes of one thread; what is one process and gai
 has one (`--threads 2` shows it). Rounds are interleaved; ratios are medians of those within a round, of a
 peer's seconds by those of `coterie`.
 
-coterie      arrays → typed table → a cohort of 80 members → trained to the end, by the engine
-coterie-fit  `coterie.fit(…)` with the same grid: also baselines, intervals, importance, report, model
+coterie      arrays → typed table → a cohort of 80 members, compiled → trained to the end, by the engine
+coterie-fit  `coterie.fit(…)` with the same grid, compiled where it pays: also baselines, intervals, importance, report, model
 sklearn      GridSearchCV(MLPClassifier, n_jobs=2)
 skorch       GridSearchCV(NeuralNetClassifier, n_jobs=2)
 optuna       GridSampler, one process, a plain PyTorch loop: tensors at hand, no data loader, fused Adam
@@ -92,7 +92,7 @@ def measured(name: str, options: argparse.Namespace, cache: str | None = None) -
     threads = 1 if name in SPLIT else options.threads if name in SINGLE else THREADS
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if cache:
-        environment |= {"XDG_CACHE_HOME": cache, "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor"}
+        environment |= {"COTERIE_CACHE": cache, "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor"}
     words = [sys.executable, __file__, "--one", name, "--part", str(options.part), "--threads", str(threads)]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
