@@ -13,7 +13,7 @@ has one (`--threads 2` shows it). Rounds are interleaved; ratios are medians of 
 peer's seconds by those of `coterie`.
 
 coterie      arrays → typed table → a cohort of 80 members, compiled → trained to the end, by the engine
-coterie-fit  `coterie.fit(…)` with the same grid, compiled where it pays: also baselines, intervals, report, model
+coterie-fit  `coterie.fit(…)` with the same grid, compiled where it pays: also baselines, report, model
 sklearn      GridSearchCV(MLPClassifier, n_jobs=2)
 skorch       GridSearchCV(NeuralNetClassifier, n_jobs=2)
 optuna       GridSampler, one process, a plain PyTorch loop: tensors at hand, no data loader, fused Adam
