@@ -122,7 +122,7 @@ def test_when_its_steps_are_over_it_plays_and_learns_no_more(name: str):
     draw = cohort.draw()
     cohort.step = 0
     own = next(player for player in cohort.steps.players if player.name == "agent")
-    cohort._turn(draw, own)
+    cohort.turns["agent"](cohort.given(draw, own, 0), cohort.scratch)
     assert not cohort.scratch.any(), "there is no gradient"
     go_on(cohort, 8)
     assert all(torch.equal(b, before[n]) for n, b in cohort.buffers.items() if n.endswith(MOVED))
