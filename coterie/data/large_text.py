@@ -14,8 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
+from coterie.data.heap import give_back_blocks
 from coterie.data.scanned import Scanned
-from coterie.data.store import budget, folder_for_files, give_back_blocks
+from coterie.data.store import budget, folder_for_files
 from coterie.data.telling import say
 from coterie.data.text import Text
 

@@ -16,7 +16,8 @@ from typing import TypeAlias, overload
 import numpy as np
 import polars as pl
 
-from coterie.data.store import budget, give_back_blocks
+from coterie.data.heap import give_back_blocks
+from coterie.data.store import budget
 from coterie.data.telling import Count
 from coterie.errors import DataError
 

@@ -26,7 +26,6 @@ from coterie.errors import DataError
 
 SHARE = 1 / 4  # of the memory that is free may be one array
 UNKNOWN = 1 << 32  # bytes that are taken for free where the system does not say
-MMAP_THRESHOLD = -3  # the number of this option in glibc
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 
@@ -134,18 +133,6 @@ def free_memory() -> int:
     if not found and sys.platform == "darwin":
         found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2]
     return max(0, min(found, default=UNKNOWN))
-
-
-def give_back_blocks() -> None:
-    """From now on every freed block of 4 MB or more goes back to the system at once, where glibc is used.
-
-    It keeps those of up to 32 MB for itself, in pieces that larger ones do not fit into: beside columns of
-    some million numbers that came to three times what was in use.
-    """
-    if sys.platform == "linux":
-        found = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-        if found is not None:
-            found(MMAP_THRESHOLD, 4 << 20)
 
 
 def folder_for_files() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from coterie.lifting.normalisation import normalised
 from coterie.models.layers import BatchNorm
 
 
@@ -18,15 +19,10 @@ class BatchNorm2d(BatchNorm):
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_var)
         x = x.to(self.running_mean.dtype)  # autocast may have halved it
-        rows = self.present.to(x.dtype).expand(x.shape[0])[:, None, None, None]
-        count = self.total(rows.sum()) * x.shape[2] * x.shape[3]
-        mean = self.total((x * rows).sum((0, 2, 3))) / count.clamp_min(1)
-        var = self.total(((x - mean[:, None, None]).square() * rows).sum((0, 2, 3))) / count.clamp_min(1)
-        several = count > 1
-        pace = self.momentum * several.to(x.dtype)
-        out = self._normalise(
-            x, torch.where(several, mean, self.running_mean), torch.where(several, var, self.running_var)
-        )
+        present = self.present.to(x.dtype).expand(x.shape[0])
+        before = self.running_mean, self.running_var
+        out, mean, var, count = normalised(x, present, before, self.weight, self.bias, self.eps, self.total)
+        pace = self.momentum * (count > 1).to(x.dtype)
         unbiased = var * count / (count - 1).clamp_min(1)
         self.running_mean = torch.lerp(self.running_mean, mean.detach(), pace)
         self.running_var = torch.lerp(self.running_var, unbiased.detach(), pace)

@@ -13,12 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from coterie.lifting.normalisation import itself
 from coterie.randomness import Portion, keep_mask
-
-
-def itself(numbers: Tensor) -> Tensor:
-    """What a sum over rows comes to where no other process has any."""
-    return numbers
 
 
 class Keyed(nn.Module):

@@ -111,7 +111,8 @@ def candidates_of(
         )
     kinds = {(c.family.name, c.family.structure()): c.family for c in candidates}.values()
     networks = [build(kind, problem) for kind in kinds]
-    if candidates[0].recipe.recompute and not any(any(blocks_of(network)) for network in networks):
+    again = any(c.recipe.recompute for c in candidates)
+    if again and not any(any(blocks_of(network)) for network in networks):
         raise SpecError(
             "Only what is made of blocks can be computed again block by block.",
             given=f"recompute=true for {', '.join(sorted({c.family.name for c in candidates}))}",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from coterie.data.dataset import Dataset
+from coterie.data.heap import keep_memory
 from coterie.data.store import filled
 from coterie.models.family import Family
 from coterie.training.padding import Padding
@@ -42,6 +43,8 @@ class Arena:
     ) -> Arena:
         """folds: (training rows, validation rows) into the dataset, at least one pair."""
         assert dataset.target is not None
+        if device.type == "cpu" and not dataset.mapped:
+            keep_memory()
         weight = torch.ones(len(dataset)) if dataset.weight is None else dataset.weight
         data = {**dataset.inputs, "target": dataset.target, "weight": weight}
         for name, column in data.items():

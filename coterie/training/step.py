@@ -123,9 +123,12 @@ class Step:
         for portion in portions:
             at = slice(portion.start, portion.start + portion.rows)
             self._stand(portion, parts.total)
-            grads, loss, running = self._differentiated(
-                flat, buffers, rows[:, at], present[:, at], keys, data, player, True
-            )
+            try:
+                grads, loss, running = self._differentiated(
+                    flat, buffers, rows[:, at], present[:, at], keys, data, player, True
+                )
+            finally:
+                self._stand(None, itself)
             weight = running.pop(WEIGHT)
             totals += torch.stack([loss, weight])
             for name, grad in grads.items():
@@ -137,7 +140,6 @@ class Step:
                 if buffer.is_floating_point():
                     more = (buffer - first[name]) * along(count, buffer)
                     apart[name] = apart[name] + more if name in apart else more
-        self._stand(None, itself)
         loss, weight = parts.summed(totals)
         out.div_(weight[:, None])
         seen.clamp_min_(1)  # a process may have nothing but padding
