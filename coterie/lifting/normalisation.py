@@ -37,8 +37,8 @@ def normalised(
     """x (B, C, H, W) normalised by its own channels; their mean and biased variance (C,), of how many pixels.
 
     present (B,) of 0 and 1: rows of 0 enter nothing, and come out as 0. running: mean and variance (C,) that
-    stand in where there is at most one pixel, which has no variance. total: what a sum over rows comes to with
-    those of other processes.
+    stand in where there is at most one pixel, which has no variance. total: what a sum over rows comes to
+    with those of other processes.
     """
     rows = present[:, None]
     count = total(present.sum()) * (x.shape[2] * x.shape[3])
