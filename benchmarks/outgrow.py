@@ -37,7 +37,7 @@ ASKED = (
 
 
 def outgrow(seeds: int, work: Path) -> Iterator[Bar]:
-    """Peak of memory as a share of what the table takes as a frame and as the numbers of a dataset."""
+    """Peak of memory beside what the table takes as a frame alone; a dataset of it takes more again."""
     import polars as pl
 
     path = work / "large.parquet"
@@ -51,7 +51,7 @@ def outgrow(seeds: int, work: Path) -> Iterator[Bar]:
     print(
         f"  {time.perf_counter() - begin:.0f} s; {as_frame:.1f} GiB as a frame, {as_numbers:.1f} as a dataset"
     )
-    yield f"{ROWS:,} × 31 table: peak memory, GiB", peak, "≤", 0.75 * (as_frame + as_numbers)
+    yield f"{ROWS:,} × 31 table: peak memory, GiB", peak, "≤", as_frame
     small = work / "small.parquet"
     make(small, 20_000)
     fit(small, work / "streamed", 0)
