@@ -266,20 +266,10 @@ def _tried(verb: Parser) -> None:
     )
     shared = "with tpe, gp: search together with others, through sqlite:///FILE, a database's URL or a file"
     group.add_argument("--storage", metavar="WHERE", help=shared)
-    group.add_argument(
-        "--fix",
-        action="append",
-        type=pair,
-        metavar="NAME=VALUE",
-        help="the same for all, such as lr=1e-3, lr=auto (range test) or hidden=64,64; may be given again",
-    )
-    group.add_argument(
-        "--grid",
-        action="append",
-        type=pair,
-        metavar="NAME=VALUE",
-        help="given again for each value: all combinations are tried",
-    )
+    many: dict[str, Any] = {"action": "append", "type": pair, "metavar": "NAME=VALUE"}
+    same = "the same for all, such as lr=1e-3, lr=auto (range test) or hidden=64,64; may be given again"
+    group.add_argument("--fix", **many, help=same)
+    group.add_argument("--grid", **many, help="given again for each value: all combinations are tried")
     group.add_argument("--epochs", type=whole(1), metavar="N", help="short for --fix epochs=N")
     group.add_argument("--batch-size", type=whole(1), metavar="N", help="short for --fix batch_size=N")
     group.add_argument(

@@ -24,7 +24,7 @@ from coterie.study.space import Choice, Space
 
 # of a question, what may differ between studies that search together
 OWN = ("source", "test", "init", "search", "storage", "candidates", "prefer", "refit", "by", "rows",
-       "time_limit", "device")  # fmt: skip
+       "time_limit", "device", "compile")  # fmt: skip
 
 TRIES, PAUSE = 6, 0.25  # seconds
 

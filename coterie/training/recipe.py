@@ -77,7 +77,7 @@ class Recipe(Spec):
     recompute: bool = flag(
         False,
         help="activations inside a network's blocks are computed again in the backward pass instead of kept "
-        "(activation checkpointing): the same numbers in less memory, for about a third more work",
+        "(activation checkpointing): the same numbers in less memory, for half as much time again",
     )
     precision: str = choice(
         "single",

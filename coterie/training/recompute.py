@@ -1,8 +1,8 @@
 """Blocks whose activations are computed again in the backward pass, instead of being kept until then.
 
 Of a network made of blocks (Transformer or residual ones, recurrent layers, Inception modules) only what
-goes into each is kept, and the inside of one block at a time: less memory, for about a third more arithmetic.
-The numbers are the same, masks too, as these are functions of keys. Chen et al., "Training deep nets with
+goes into each is kept, and the inside of one block at a time: less memory, for half as much time again and
+more (`python benchmarks/large.py memory`). The numbers are the same, masks too, as these are functions of keys. Chen et al., "Training deep nets with
 sublinear memory cost", 2016.
 """
 
