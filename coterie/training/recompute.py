@@ -2,8 +2,8 @@
 
 Of a network made of blocks (Transformer or residual ones, recurrent layers, Inception modules) only what
 goes into each is kept, and the inside of one block at a time: less memory, for half as much time again and
-more (`python benchmarks/large.py memory`). The numbers are the same, masks too, as these are functions of keys. Chen et al., "Training deep nets with
-sublinear memory cost", 2016.
+more (`python benchmarks/large.py memory`). The numbers are the same, masks too, as these are functions of
+keys. Chen et al., "Training deep nets with sublinear memory cost", 2016.
 """
 
 from __future__ import annotations
