@@ -2,8 +2,8 @@
 
 This is the only file that lifts over members. What is written here is written for one: gather the batch,
 compute the loss, differentiate. `torch.func.vmap` makes it the program of all M; a group of one is
-differentiated directly, so that it costs what a plain loop costs. The update that follows is elementwise
-and needs no lifting (`optimizers.py`).
+differentiated directly, without what lifting costs. The update that follows is elementwise and needs none
+(`optimizers.py`).
 
 M members, P parameters of one, N rows of data, B batch, K outputs, S sites that draw random numbers.
 """
