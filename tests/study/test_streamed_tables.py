@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_studies import begun, posed, remains, stop_after, tiny
 
@@ -326,6 +326,7 @@ def test_labels_of_many_rows_are_spelled_alike(
     assert raw_numbers(series).equals(numbers, check_names=True, null_equal=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-5, 5).map(lambda v: round(v, 1)), min_size=1))
 def test_different_values_and_how_often(numbers: list[float]) -> None:
     distinct, counts = different(np.array(numbers))
@@ -334,6 +335,7 @@ def test_different_values_and_how_often(numbers: list[float]) -> None:
     assert np.array_equal(counts, expected[1])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=4), st.integers(0, 99))
 def test_classes_are_dealt_alike_whatever_their_numbers(strata: list[int], seed: int) -> None:
     plain = np.array(strata)
