@@ -87,17 +87,16 @@ def both(path: Path, streamed: Any, out: Path, target: str, **options: Any) -> l
 
 
 @pytest.mark.parametrize(
-    ("target", "options"),
+    ("exact", "target", "options"),
     [
-        ("ill", {"ignore": ["score"], "models": ["mlp"]}),
-        ("ill", {"ignore": ["score"], "models": ["mlp"], "group": "clinic", "weight": "importance"}),
-        ("score", {"ignore": ["ill", "code"], "models": ["mlp", "polynomial"], "time": "admitted"}),
-        ("score", {"ignore": ["ill"], "models": ["linear"], "folds": 0, "candidates": 1, "fix": {}}),
+        (True, "ill", {"ignore": ["score"], "models": ["mlp"]}),
+        (False, "ill", {"ignore": ["score"], "models": ["mlp"], "group": "clinic", "weight": "importance"}),
+        (True, "score", {"ignore": ["ill", "code"], "models": ["mlp", "polynomial"], "time": "admitted"}),
+        (False, "score", {"ignore": ["ill"], "models": ["linear"], "folds": 0, "candidates": 1, "fix": {}}),
     ],
 )
-@pytest.mark.parametrize("exact", [True, False])
 def test_a_study_is_the_same_to_the_bit(
-    tmp_path: Path, streamed: Any, target: str, options: dict[str, Any], exact: bool
+    tmp_path: Path, streamed: Any, exact: bool, target: str, options: dict[str, Any]
 ) -> None:
     path = tmp_path / "table.parquet"
     mixed(exact=exact).write_parquet(path, row_group_size=128)
