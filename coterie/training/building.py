@@ -27,30 +27,42 @@ def build_networks(members: tuple[Member, ...], arena: Arena) -> list[Network]:
 
     A body that `fits` (centres, bins) is fitted too, on prepared training rows, a million at most. Where the
     arena has a start, its weights are taken then, those of an earlier member that depends on fold and seed
-    alone.
+    alone. Members that differ in their recipe alone begin as the same network, which is built once.
     """
     fitted: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
-    networks = []
+    built: dict[object, Network] = {}
     for member in members:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(member.key)
-            network = network_of(member.candidate.family, arena.dataset).to(arena.dtype)
-            rows = torch.from_numpy(arena.training[member.fold])
-            if member.fold not in fitted:  # the same rows and, within a cohort, the same options
-                assert arena.dataset.target is not None
-                network.prepare.fit(arena.dataset.inputs, rows)
-                network.output.fit(arena.dataset.target[rows])
-                fitted[member.fold] = (network.prepare.state_dict(), network.output.state_dict())
-            prepare, output = fitted[member.fold]
-            network.prepare.load_state_dict(prepare)
-            network.output.load_state_dict(output)
-            if network.fits:
-                some = rows[:: -(-len(rows) // FITTED)]  # spread evenly: a table may be sorted
-                inputs = {name: x[some] for name, x in arena.dataset.inputs.items()}
-                floats = {n: t.to(arena.dtype) if t.is_floating_point() else t for n, t in inputs.items()}
-                with torch.no_grad():
-                    network.fit(network.prepare(floats))
-            if arena.start is not None:
-                arena.start.put(network, member.seed * len(arena.training) + member.fold)
-        networks.append(network)
-    return networks
+        if _beginning(member) not in built:
+            built[_beginning(member)] = _built(member, arena, fitted)
+    return [built[_beginning(member)] for member in members]
+
+
+def _beginning(member: Member) -> tuple[object, ...]:
+    return (member.candidate.family, member.fold, member.seed, member.key)
+
+
+def _built(
+    member: Member, arena: Arena, fitted: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]]
+) -> Network:
+    """fitted: of each fold, preparation and output as they were fitted."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(member.key)
+        network = network_of(member.candidate.family, arena.dataset).to(arena.dtype)
+        rows = torch.from_numpy(arena.training[member.fold])
+        if member.fold not in fitted:  # the same rows and, within a cohort, the same options
+            assert arena.dataset.target is not None
+            network.prepare.fit(arena.dataset.inputs, rows)
+            network.output.fit(arena.dataset.target[rows])
+            fitted[member.fold] = (network.prepare.state_dict(), network.output.state_dict())
+        prepare, output = fitted[member.fold]
+        network.prepare.load_state_dict(prepare)
+        network.output.load_state_dict(output)
+        if network.fits:
+            some = rows[:: -(-len(rows) // FITTED)]  # spread evenly: a table may be sorted
+            inputs = {name: x[some] for name, x in arena.dataset.inputs.items()}
+            floats = {n: t.to(arena.dtype) if t.is_floating_point() else t for n, t in inputs.items()}
+            with torch.no_grad():
+                network.fit(network.prepare(floats))
+        if arena.start is not None:
+            arena.start.put(network, member.seed * len(arena.training) + member.fold)
+    return network
