@@ -39,7 +39,7 @@ class Program:
         index = device.index if device.index is not None else -1
         try:
             self._run = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, index).run
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError, TypeError) as error:  # or this PyTorch loads them otherwise
             raise Unsuited(f"its program cannot be loaded: {error}") from error
         self.running = running
 
