@@ -52,7 +52,10 @@ class Arena:
             if name != "image" and column.is_floating_point():
                 column = cast(column, dtype, dataset.mapped)
             large = name == "image" or dataset.mapped
-            data[name] = column if large and not resident(column, device) else column.to(device)
+            if large and not resident(column, device):
+                data[name] = column
+            else:  # row by row, as compiled code wants it
+                data[name] = column.to(device).contiguous()
         training, validation = tuple(f[0] for f in folds), tuple(f[1] for f in folds)
         padding = Padding.of({name: data[name] for name in dataset.inputs})
         return cls(dataset, data, training, validation, device, dtype, start, padding)
