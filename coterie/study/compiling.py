@@ -60,10 +60,11 @@ class Compiling:
             if isinstance(self.cohort, Spread):  # which is whole at the ends of epochs alone
                 return
         recorded = [bool(on) for *at, on in self.switches if tuple(at) == self._place]
+        ahead = any(tuple(at) > self._place for *at, _ in self.switches)  # as an earlier process chose
         if recorded:
             if recorded[-1] != self.on:
                 yield from self._switch(recorded[-1])
-        elif not self.settled and len(self._times) >= WARM + TIMED:
+        elif not self.settled and not ahead and len(self._times) >= WARM + TIMED:
             pace = statistics.median(self._times[-TIMED:])
             if self.on and self.switches:
                 yield from self._judge(pace)

@@ -12,6 +12,7 @@ from small_studies import begun, patients, remains, stop_after, tiny
 import coterie as ct
 from coterie.study import compiling
 from coterie.study.events import Phase
+from coterie.study.folder import Folder
 from coterie.training import compiled, programs
 from coterie.training.events import EpochEnd, StepEnd
 
@@ -129,3 +130,13 @@ def test_a_spoilt_program_is_not_used(cache, tmp_path):
     study = tiny(patients(), "ill", out=tmp_path / "s", compile="on", **LINEAR)
     assert "cannot be loaded" in chosen(study)["why"]
     assert study.finished
+
+
+def test_what_an_earlier_process_chose_is_waited_for(cache, tmp_path, monkeypatch):
+    """A kill after a choice and before a checkpoint behind it: the choice stands."""
+    monkeypatch.setattr(compiling, "LOADING", 0.0)
+    monkeypatch.setattr(compiling, "SLOWER", 1e9)
+    study = begun(patients(), "ill", out=tmp_path / "s", **LINEAR)
+    known = {"0": {"switches": [[2, 5, 1]], "settled": False, "why": ""}}
+    Folder(study.folder).write_json("choices.json", known)
+    assert chosen(study.run())["switches"] == [[2, 5, 1]]
