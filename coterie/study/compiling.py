@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from coterie.study.events import Phase
@@ -19,7 +20,7 @@ from coterie.training.cohort import Cohort
 from coterie.training.compiled import Unsuited
 from coterie.training.events import EpochEnd, Event, StepEnd
 from coterie.training.loop import steps_left
-from coterie.training.programs import note, path_of, seen, usual
+from coterie.training.programs import Seen, note, path_of, seen, usual
 from coterie.training.spread import Spread
 
 WARM, TIMED = 3, 5  # steps before the pace is believed, and steps whose median it is
@@ -76,7 +77,7 @@ class Compiling:
     def end(self) -> None:
         """The cohort is done: what compiling it would have saved is remembered."""
         if self.keys and not self.on and not self.settled:
-            lost = self._steps * self.pace * (1 - self._ratio())
+            lost = self._steps * self.pace * (1 - self._ratio)
             note(self.keys[0], missed=seen(self.keys[0]).missed + lost)
         if not self.settled:
             self._keep(settled=True)
@@ -93,16 +94,24 @@ class Compiling:
             except Unsuited as error:
                 self._keep(settled=True, why=str(error))
                 return False
-        known = [seen(key) for key in self.keys]
         if all(path_of(key).is_file() for key in self.keys):
             cost = LOADING
         else:
-            cost = sum(one.cost or usual().cost for one in known)
+            cost = sum(one.cost or self._usual.cost for one in self._seen)
         saved = self._sure(until) * pace
-        return min(saved, left) * (1 - self._ratio()) + known[0].missed > cost
+        return min(saved, left) * (1 - self._ratio) + self._seen[0].missed > cost
 
+    @cached_property
+    def _usual(self) -> Seen:
+        return usual()  # read once: a short epoch would otherwise cost less than this
+
+    @cached_property
+    def _seen(self) -> list[Seen]:
+        return [seen(key) for key in self.keys]
+
+    @property
     def _ratio(self) -> float:
-        return seen(self.keys[0]).ratio or usual().ratio
+        return self._seen[0].ratio or self._usual.ratio
 
     def _sure(self, until: int | None) -> int:
         """Steps until the first member can stop early, or the round ends."""
@@ -137,7 +146,7 @@ class Compiling:
             self.on = False
             return
         try:
-            self.keys = self.cohort.programs()
+            self.keys = self.keys or self.cohort.programs()
             if not all(path_of(key).is_file() for key in self.keys):
                 yield Phase("compiling", "once for networks of this structure")
                 self.cohort.compiled()
