@@ -26,6 +26,7 @@ from coterie.models.agents import Acting
 from coterie.models.family import Family
 from coterie.models.outline import one_row
 from coterie.models.shape import Shape
+from coterie.models.skeleton import shapes_only
 from coterie.models.unsupervised import Unlabelled
 from coterie.randomness import bits, fold
 
@@ -219,7 +220,7 @@ def codes_of(model: Model) -> int | None:
     network = model.skeleton()
     if not (isinstance(network, Unlabelled) and network.has("encode")):
         return None
-    with torch.device("meta"):
+    with shapes_only():
         return int(network.eval().features(one_row(Shape.of(model.schema))).shape[1])
 
 

@@ -40,6 +40,7 @@ from coterie.models.coefficients import coefficients
 from coterie.models.family import Family
 from coterie.models.layers import Keyed
 from coterie.models.shape import Shape
+from coterie.models.skeleton import skeleton
 from coterie.saved import CARD, CONFIG, FORMAT, WEIGHTS, checksum, read_bytes, read_config, spoilt
 from coterie.spec import read as read_value
 from coterie.training.cost import cost_of
@@ -75,7 +76,7 @@ class Model:
         self.target: Target = schema.target
         self.flat = flat
         self.buffers = {name: b for name, b in buffers.items() if name.startswith(NETWORK)}
-        network = _skeleton(family, schema)
+        network = skeleton(family, schema)
         self.layout = Layout.of(network)
         cost = cost_of(family, Shape.of(schema), self.target.task, self.target.outputs)
         self._step = Step(View(network, "forward"), self.layout, cost.widest)
@@ -286,7 +287,7 @@ class Model:
 
     def skeleton(self) -> Any:
         """A network of this structure without numbers, on PyTorch's meta device."""
-        return _skeleton(self.family, self.schema)
+        return skeleton(self.family, self.schema)
 
     # ---- on disk ---------------------------------------------------------------------------------------
 
@@ -330,7 +331,7 @@ class Model:
             family = family_class(**values)
             schema = Schema.from_dict(config["schema"])
             assert isinstance(config["about"], dict)
-            layout = Layout.of(_skeleton(family, schema))
+            layout = Layout.of(skeleton(family, schema))
             flat = layout.flat({n: named[f"parameter.{n}"] for n in layout.names}, lead=1)
             buffers = {
                 NETWORK + n.removeprefix("buffer."): t for n, t in named.items() if n.startswith("buffer.")
@@ -369,9 +370,3 @@ class Model:
     def __repr__(self) -> str:
         what = f"{self.task} of {', '.join(self.target.names)}"
         return f"<coterie Model: {len(self.members)} × {self.family.name}, {what}>"
-
-
-def _skeleton(family: Family, schema: Schema) -> Any:
-    assert schema.target is not None
-    with torch.device("meta"):
-        return family.network(Shape.of(schema), schema.target.task, schema.target.outputs)

@@ -22,6 +22,7 @@ from coterie.models.family import Family
 from coterie.models.images import Pool
 from coterie.models.layers import BatchNorm, Dropout
 from coterie.models.shape import Shape
+from coterie.models.skeleton import shapes_only
 
 # in a row of layers these stand on the line of the layer before, if they keep its shape
 FOLLOWING = (*ACTIVATIONS.values(), BatchNorm, Dropout, nn.LayerNorm)
@@ -62,7 +63,7 @@ def outline(family: Family, shape: Shape, task: str, outputs: int) -> tuple[Line
     columns Columns (4,) 0
     head Linear (3,) 15
     """
-    with torch.device("meta"), torch.no_grad():
+    with shapes_only(), torch.no_grad():
         network: Any = family.network(shape, task, outputs).eval()
         called = _trace(network, one_row(shape))
     body = next(call for call in called.inner if call.module is network.body)

@@ -18,11 +18,12 @@ from coterie.errors import CoterieError
 from coterie.metrics.catalogue import Metric
 from coterie.models.catalogue import family_named
 from coterie.models.family import Family
+from coterie.models.skeleton import skeleton
 from coterie.randomness import fold
 from coterie.spec import hypers, read
 from coterie.study.folder import CANDIDATES, Folder, spoilt
 from coterie.study.initial import Posed
-from coterie.study.planning import build, candidates_of, number_asked, space_of
+from coterie.study.planning import candidates_of, number_asked, space_of
 from coterie.study.question import SAMPLERS, Question
 from coterie.study.sampling import Told, ask
 from coterie.study.search import batch_sizes
@@ -108,7 +109,7 @@ class Batches:
             maximise=self._metric.maximise,
             seed=seed,
             tried=[(c.family, c.recipe) for c in tried],
-            build=lambda family: build(family, self._posed.problem),
+            build=lambda family: skeleton(family, self._posed.problem.schema),
         )
         return _kept([Candidate(0, *pair) for pair in found], len(others))
 

@@ -14,7 +14,7 @@ import torch
 
 from coterie.data.schema import Schema
 from coterie.model import Model
-from coterie.models.shape import Shape
+from coterie.models.skeleton import skeleton
 from coterie.models.unsupervised import Unlabelled
 from coterie.study.folder import Folder
 from coterie.study.pictures import Pictures
@@ -40,8 +40,7 @@ class Growth:
         assert schema.target is not None
         if schema.target.task != "unsupervised" or schema.of_kind("text"):
             return
-        with torch.device("meta"):
-            network = plan.family.network(Shape.of(schema), schema.target.task, schema.target.outputs)
+        network = skeleton(plan.family, schema)
         if not isinstance(network, Unlabelled) or not network.has("sample"):
             return
         self.pictures = Pictures.of(arena.dataset)

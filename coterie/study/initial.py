@@ -33,8 +33,8 @@ from coterie.model import Model
 from coterie.models.backbones import backbone, download
 from coterie.models.catalogue import family_named
 from coterie.models.family import Family, TableFamily
-from coterie.models.network import Network
 from coterie.models.shape import Shape
+from coterie.models.skeleton import skeleton
 from coterie.models.unsupervised import UnsupervisedFamily
 from coterie.saved import CONFIG
 from coterie.study.folder import ASKED, MODEL, Folder, spoilt
@@ -193,7 +193,7 @@ class Initial:
 
     def notes(self, start: Start, candidate: Candidate, problem: Problem) -> tuple[str, ...]:
         """What a candidate's network takes and what is new in it. `ModelError` if nothing fits."""
-        network = _network(candidate.family, problem.schema)
+        network = skeleton(candidate.family, problem.schema)
         taken = {*start.taken(network)}
         parameters = dict(network.named_parameters())
         known = [p.numel() for n, p in parameters.items() if n in taken]
@@ -331,12 +331,6 @@ def _library(folder: Path) -> str:
     except (OSError, ValueError):
         return "coterie"  # which then says what is wrong with it
     return str(config.get("library_name", "")) if isinstance(config, dict) else "coterie"
-
-
-def _network(family: Family, schema: Schema) -> Network:
-    assert schema.target is not None
-    with torch.device("meta"):
-        return family.network(Shape.of(schema), schema.target.task, schema.target.outputs)
 
 
 def _columns(schema: Schema) -> list[tuple[Any, ...]]:

@@ -22,7 +22,7 @@ from coterie.models.attention import Attention
 from coterie.models.bert import Pooler
 from coterie.models.layers import Keyed, Masked
 from coterie.models.network import Network
-from coterie.models.shape import Shape
+from coterie.models.skeleton import skeleton
 from coterie.randomness import site
 from coterie.training.step import NETWORK
 
@@ -43,9 +43,7 @@ def ask(model: Model, what: Callable[[Network], Any], *, member: int = 0, rows: 
 
     rows: of the batch that a network in training is given; key: of its random numbers.
     """
-    target = model.target
-    with torch.device("meta"):
-        network = model.family.network(Shape.of(model.schema), target.task, target.outputs)
+    network = skeleton(model.family, model.schema)
     tensors = {NETWORK + n: p[member] for n, p in model.layout.views(model.flat).items()}
     tensors |= {n: b[member] for n, b in model.buffers.items()}
     for name, module in network.named_modules():

@@ -11,9 +11,8 @@ import torch
 from coterie.errors import SpecError
 from coterie.metrics.catalogue import Metric, default_metric, metric_named, told
 from coterie.models.catalogue import family_named
-from coterie.models.family import Family
-from coterie.models.network import Network
 from coterie.models.shape import Shape
+from coterie.models.skeleton import skeleton
 from coterie.study.events import Planned
 from coterie.study.halving import Round, shares
 from coterie.study.problem import Problem
@@ -110,7 +109,7 @@ def candidates_of(
             fix="Give one value each, or let there be folds.",
         )
     kinds = {(c.family.name, c.family.structure()): c.family for c in candidates}.values()
-    networks = [build(kind, problem) for kind in kinds]
+    networks = [skeleton(kind, problem.schema) for kind in kinds]  # what cannot be built says so now
     again = any(c.recipe.recompute for c in candidates)
     if again and not any(any(blocks_of(network)) for network in networks):
         raise SpecError(
@@ -132,13 +131,6 @@ def space_of(question: Question, problem: Problem, held: Mapping[str, Any]) -> S
     """What a sampler may choose. held: as of `candidates_of`."""
     shape, task = Shape.of(problem.schema), problem.roles.target.task
     return Space.of(question.models, shape, task, problem.training_rows, {**held, **question.fix})
-
-
-def build(family: Family, problem: Problem) -> Network:
-    """The network on the meta device: one that cannot be built of these data says so now."""
-    outputs = problem.schema.target.outputs if problem.schema.target else 0
-    with torch.device("meta"):
-        return family.network(Shape.of(problem.schema), problem.roles.target.task, outputs)
 
 
 def costs_of(candidates: tuple[Candidate, ...], problem: Problem) -> dict[int, Cost]:

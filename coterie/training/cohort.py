@@ -84,7 +84,7 @@ class Cohort:
         objectives = [self._objective(m, n) for m, n in zip(plan.members, networks, strict=True)]
         self.layout = Layout.of(networks[0])
         taken = arena.start.taken(networks[0]) if arena.start else ()
-        self.pace = Pace.of(self.layout, taken, arena.device) if taken else None
+        self.pace = Pace.of(networks[0], self.layout, taken, arena.device) if taken else None
         refreshed = ("key", "present")
         names = [n for n, _ in objectives[0].named_buffers() if n.rpartition(".")[2] not in refreshed]
         each = [dict(o.named_buffers()) for o in objectives]

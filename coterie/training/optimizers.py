@@ -101,7 +101,7 @@ def update(
     slots: Slots,
     hyper: Hyper,
     t: Tensor,
-    weights: tuple[slice, ...],
+    weights: slice,
     *,
     clips: bool,
     decays: bool,
@@ -115,11 +115,10 @@ def update(
     optimizer = OPTIMIZERS[name]
     if clips:
         clip(g, hyper["clip"], g.norm(dim=-1, keepdim=True))
-    for part in weights if decays else ():
-        if optimizer.decoupled:
-            lr = hyper["lr"]
-            lr = lr if lr.shape[1] == 1 else lr[:, part]
-            p[:, part].mul_(1 - lr * hyper["weight_decay"])
-        else:
-            g[:, part].addcmul_(p[:, part], hyper["weight_decay"])
+    if decays and optimizer.decoupled:
+        lr = hyper["lr"]
+        lr = lr if lr.shape[1] == 1 else lr[:, weights]
+        p[:, weights].mul_(1 - lr * hyper["weight_decay"])
+    elif decays:
+        g[:, weights].addcmul_(p[:, weights], hyper["weight_decay"])
     optimizer.update(p, g, slots, hyper, t)

@@ -27,8 +27,8 @@ from torch.distributed.tensor import DTensor, Partial, Shard
 
 from coterie.models.layers import Masked
 from coterie.models.shape import Shape
+from coterie.models.skeleton import skeleton
 from coterie.training.arena import Arena
-from coterie.training.building import network_of
 from coterie.training.cohort import Cohort
 from coterie.training.compiled import Unsuited
 from coterie.training.cost import cost_of
@@ -53,8 +53,7 @@ def pays(plan: CohortPlan, arena: Arena, ranks: Ranks) -> bool:
     """
     if len(plan.members) >= ranks.world or plan.recipe.optimizer == "exact" or not ranks.near(arena.device):
         return False
-    with torch.device("meta"):
-        network = network_of(plan.family, arena.dataset)
+    network = skeleton(plan.family, arena.dataset.schema)
     if not divisible(network):
         return False
     counting = sum(isinstance(module, Masked) for module in network.modules())
@@ -220,14 +219,14 @@ def is_sliced(name: str) -> bool:
     return name in ("flat", "best") or name.startswith("slot.")
 
 
-def within(places: tuple[slice, ...], part: slice) -> tuple[slice, ...]:
-    """What of these places lies in the part, counted from its start.
+def within(place: slice, part: slice) -> slice:
+    """What of this place lies in the part, counted from its start.
 
-    >>> within((slice(0, 4), slice(6, 9)), slice(2, 8))
-    (slice(0, 2, None), slice(4, 6, None))
+    >>> within(slice(0, 4), slice(2, 8)), within(slice(0, 2), slice(2, 8))
+    (slice(0, 2, None), slice(0, 0, None))
     """
-    cut = [(max(p.start, part.start), min(p.stop, part.stop)) for p in places]
-    return tuple(slice(a - part.start, b - part.start) for a, b in cut if a < b)
+    start, stop = max(place.start, part.start), min(place.stop, part.stop)
+    return slice(start - part.start, max(start, stop) - part.start)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from coterie.training.layout import Layout
+from coterie.training.layout import Layout, is_weight
 
 ANSWERS, ANSWER = ("body.head.", "body.beside."), "answer"  # the output layer, and what joins it beside
 SETTINGS = ("freeze", "thaw", "discount")  # of the recipe, about what was taken
@@ -52,10 +52,10 @@ class Pace:
     sizes: Tensor
 
     @classmethod
-    def of(cls, layout: Layout, taken: Sequence[str], device: torch.device) -> Pace:
-        known = set(taken)
+    def of(cls, network: nn.Module, layout: Layout, taken: Sequence[str], device: torch.device) -> Pace:
+        known, depth = set(taken), depths(network)
         return cls(
-            torch.tensor(depths(layout), device=device),
+            torch.tensor([depth[name] for name in layout.names], device=device),
             torch.tensor([name in known for name in layout.names], device=device),
             torch.tensor(layout.sizes, device=device),
         )
@@ -76,24 +76,23 @@ class Pace:
         return torch.where(free, 1.0, slow).to(discount.dtype).repeat_interleave(self.sizes, dim=1)
 
 
-def depths(layout: Layout) -> list[int]:
+def depths(network: nn.Module) -> dict[str, int]:
     """How many layers lie between each parameter and the answer: 0 for those of the output layer.
 
     >>> layers = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 3))
     >>> body = nn.ModuleDict({"layers": layers, "head": nn.Linear(3, 2)})
-    >>> depths(Layout.of(nn.ModuleDict({"body": body})))
+    >>> list(depths(nn.ModuleDict({"body": body})).values())
     [2, 2, 2, 2, 1, 1, 0, 0]
     """
-    layers: list[list[int]] = []  # places of each layer's parameters, from the input on
-    keys = [_layer(name) for name in layout.names]
-    for key, run in groupby(range(len(keys)), key=keys.__getitem__):
-        places = list(run)
-        vectors = key != ANSWER and all(len(layout.shapes[place]) < 2 for place in places)
-        if vectors and layers:
-            layers[-1] += places
+    layers: list[list[str]] = []  # each layer's parameters, from the input on
+    shapes = {name: p.shape for name, p in network.named_parameters()}
+    for key, run in groupby(shapes, key=_layer):
+        names = list(run)
+        if key != ANSWER and layers and not any(is_weight(shapes[name]) for name in names):
+            layers[-1] += names
         else:
-            layers.append(places)
-    return [len(layers) - 1 - at for at, places in enumerate(layers) for _ in places]
+            layers.append(names)
+    return {name: len(layers) - 1 - at for at, names in enumerate(layers) for name in names}
 
 
 def _layer(name: str) -> str:

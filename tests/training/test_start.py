@@ -24,7 +24,6 @@ from coterie.training.arena import Arena
 from coterie.training.building import build_networks, network_of
 from coterie.training.cohort import Cohort
 from coterie.training.events import StepEnd
-from coterie.training.layout import Layout
 from coterie.training.loop import train
 from coterie.training.optimizers import OPTIMIZERS, update
 from coterie.training.plan import Candidate
@@ -53,8 +52,7 @@ def arena_from(family: Family, start: Start | None) -> Arena:
 
 
 def depth_of(name: str, family: Family) -> int:
-    layout = Layout.of(network_of(family, small_data(family, "multiclass")))
-    return dict(zip(layout.names, depths(layout), strict=True))[name]
+    return depths(network_of(family, small_data(family, "multiclass")))[name]
 
 
 CNN = small(FAMILIES["cnn"])
@@ -177,7 +175,7 @@ def test_a_rate_for_each_parameter_is_that_rate(name: str) -> None:
     def moved(lr: torch.Tensor) -> torch.Tensor:
         own, slots = p.clone(), {s: torch.ones(2, 6).double() for s in OPTIMIZERS[name].slots}
         t = torch.ones(2, 1).double()
-        update(name, own, g.clone(), slots, hyper | {"lr": lr}, t, (slice(1, 5),), clips=False, decays=True)
+        update(name, own, g.clone(), slots, hyper | {"lr": lr}, t, slice(1, 5), clips=False, decays=True)
         return own
 
     each = moved(rates.repeat_interleave(2).expand(2, 6).clone())
