@@ -45,7 +45,8 @@ def test_what_a_small_network_costs_needs_no_compiler() -> None:
     """PyTorch takes a second to import it, which is a good part of a short fit."""
     code = (
         "import sys; from coterie.models.mlp import MLP; from coterie.models.shape import Shape;"
-        "from coterie.training.cost import cost_of; cost_of(MLP(), Shape(indicator=(False,) * 4), 'binary', 2);"
+        "from coterie.training.cost import cost_of;"
+        "cost_of(MLP(), Shape(indicator=(False,) * 4), 'binary', 2);"
         "print('torch._dynamo' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
