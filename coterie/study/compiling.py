@@ -1,10 +1,11 @@
-"""Whether a cohort's turns are compiled, and since when: decided by the clock, written down, and replayed.
+"""How a cohort's turns run, compiled or not, how many members at once: decided by the clock, and replayed.
 
 A few steps are timed; compiling pays where what it saves in the steps that are surely left is more than what
 it costs, both as seen on this machine. What runs of the same structure would have saved before counts too:
 so small studies that are repeated get their program in the end, and have then lost no more than it costs.
-Compiled steps differ by rounding, so every choice is on disk before it is acted on, and a resumed study, or
-one repeated by its study.json, makes the same ones at the same steps.
+Where many steps are left, a few are taken with fewer members at once, which is kept up where it is faster.
+All this changes numbers by rounding, so every choice is on disk before it is acted on, and a resumed study,
+or one repeated by its study.json, makes the same ones at the same steps.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ from coterie.training.spread import Spread
 WARM, TIMED = 3, 5  # steps before the pace is believed, and steps whose median it is
 LOADING = 0.3  # seconds that a program costs which is there already
 SLOWER = 0.95  # a program whose pace is more of the plain one is given up
+SIZES = {True: (32, 8), False: (1,)}  # members at once that are tried, compiled or not: one needs no lifting
+MANY = 400  # steps that must surely be left for that
+TRIED = 4  # steps of a trial; the first does not count
+FASTER = 0.92  # a size is kept if its pace is less of that of all at once; one of TWICE is given up at once
+TWICE = 2.0
 
 
 class Compiling:
@@ -34,11 +40,15 @@ class Compiling:
     def __init__(self, folder: Folder, cohort: Cohort | Spread, mode: str) -> None:
         self.folder, self.cohort, self.mode = folder, cohort, mode
         kept = choices_of(folder).get(str(cohort.plan.index), {})
-        self.switches: list[list[int]] = kept.get("switches", [])  # [epoch, step, 1 or 0]
+        # [epoch, step, 1 or 0, members at once or 0 for all]
+        self.switches: list[list[int]] = kept.get("switches", [])
         solved = cohort.plan.recipe.optimizer == "exact"  # there are no steps
         self.settled: bool = kept.get("settled", False) or mode == "off" or solved
         self.why: str = kept.get("why", "")
-        self.on = False
+        self.on, self.size = False, 0
+        self.trying: bool = kept.get("trying", False)  # a size; if so from the start, its process is gone
+        self._left: list[int] = []  # sizes that are to be tried yet
+        self._paces: dict[int, float] = {}  # seconds a step, by size
         self.keys: tuple[str, ...] = ()
         self.pace = 0.0  # seconds a plain step
         self._times: list[float] = []
@@ -46,9 +56,9 @@ class Compiling:
 
     def begin(self) -> Iterator[Phase]:
         """What was chosen before the point at which the cohort stands, or is always to be."""
-        earlier = [on for *at, on in self.switches if tuple(at) <= self._place]
+        earlier = [how for epoch, step, *how in self.switches if (epoch, step) <= self._place]
         if earlier:
-            yield from self._switch(bool(earlier[-1]))
+            yield from self._switch(*earlier[-1])
         elif self.mode == "on" and not self.switches and not self.settled:
             yield from self._choose(True, settled=True)
 
@@ -60,19 +70,25 @@ class Compiling:
             self._steps += 1
             if isinstance(self.cohort, Spread):  # which is whole at the ends of epochs alone
                 return
-        recorded = [bool(on) for *at, on in self.switches if tuple(at) == self._place]
-        ahead = any(tuple(at) > self._place for *at, _ in self.switches)  # as an earlier process chose
+        recorded = [how for epoch, step, *how in self.switches if (epoch, step) == self._place]
+        ahead = any((epoch, step) > self._place for epoch, step, *_ in self.switches)  # by an earlier process
         if recorded:
-            if recorded[-1] != self.on:
-                yield from self._switch(recorded[-1])
-        elif not self.settled and not ahead and len(self._times) >= WARM + TIMED:
+            if recorded[-1] != [self.on, self.size]:
+                yield from self._switch(*recorded[-1])
+        elif ahead:
+            return
+        elif self.trying:
+            yield from self._compare()
+        elif not self.settled and len(self._times) >= WARM + TIMED:
             pace = statistics.median(self._times[-TIMED:])
             if self.on and self.switches:
-                yield from self._judge(pace)
+                yield from self._judge(pace, until)
             elif not self.pace or isinstance(event, EpochEnd):
                 self.pace = pace
                 if self._pays(pace, until, left):
                     yield from self._choose(True)
+                else:
+                    yield from self._try(pace, until)
 
     def end(self) -> None:
         """The cohort is done: what compiling it would have saved is remembered."""
@@ -123,7 +139,7 @@ class Compiling:
         longest = steps_left(cohort)
         return min(longest, min(epochs) * int(cohort.epoch_steps.max())) if epochs else longest
 
-    def _judge(self, pace: float) -> Iterator[Phase]:
+    def _judge(self, pace: float, until: int | None) -> Iterator[Phase]:
         """After some compiled steps: whether they are faster than plain ones were."""
         if not self.pace:  # plain ones were timed by an earlier process
             self._keep(settled=True)
@@ -131,16 +147,52 @@ class Compiling:
         note(self.keys[0], eager=self.pace, compiled=pace, missed=0.0)
         if pace > SLOWER * self.pace:
             yield from self._choose(False, settled=True, why="compiled steps are no faster here")
-        else:
+            return
+        yield from self._try(pace, until)
+        if not self.trying:
             self._keep(settled=True)
 
-    def _choose(self, on: bool, settled: bool = False, why: str = "") -> Iterator[Phase]:
-        self.switches.append([*self._place, int(on)])
-        self._keep(settled, why)
-        yield from self._switch(on)
+    def _try(self, pace: float, until: int | None) -> Iterator[Phase]:
+        """Begins to try sizes, if that may be worth it and was not done yet. pace: of all members at once."""
+        done = any(size and bool(on) == self.on for *_, on, size in self.switches)
+        if done or self._sure(until) < MANY or not isinstance(self.cohort, Cohort):
+            return
+        self._left = [size for size in SIZES[self.on] if 2 * size <= len(self.cohort.alive)]
+        if self._left:
+            self._paces, self.trying = {0: pace}, True
+            yield from self._choose(self.on, self.settled, size=self._left.pop(0))
 
-    def _switch(self, on: bool) -> Iterator[Phase]:
+    def _compare(self) -> Iterator[Phase]:
+        """In the course of a trial: whether it is over, and with what."""
+        if not self._paces:  # an earlier process began it
+            self.trying = False
+            yield from self._choose(self.on, self.settled or self.on)
+            return
+        all_at_once = self._paces[0]
+        if len(self._times) < TRIED and min(self._times[1:], default=0.0) < TWICE * all_at_once:
+            return
+        self._paces[self.size] = statistics.median(self._times[1:])
+        if self._left:
+            yield from self._choose(self.on, self.settled, size=self._left.pop(0))
+            return
+        best = min(self._paces, key=self._paces.__getitem__)
+        self.trying = False
+        size = best if self._paces[best] < FASTER * all_at_once else 0
+        yield from self._choose(self.on, self.settled or self.on, size=size)
+
+    def _choose(self, on: bool, settled: bool = False, why: str = "", size: int = 0) -> Iterator[Phase]:
+        self.switches.append([*self._place, int(on), size])
+        self._keep(settled, why)
+        yield from self._switch(on, size)
+
+    def _switch(self, on: int, size: int) -> Iterator[Phase]:
         self._times = []
+        if bool(on) != self.on:
+            yield from self._compiled(bool(on))
+        if isinstance(self.cohort, Cohort):
+            self.size = self.cohort.size = size
+
+    def _compiled(self, on: bool) -> Iterator[Phase]:
         if not on:
             self.cohort.plainly()
             self.on = False
@@ -155,21 +207,22 @@ class Compiling:
                 self.cohort.compiled()
             self.on = True
         except Unsuited as error:
-            self.switches.append([*self._place, 0])
+            self.switches.append([*self._place, 0, 0])
             self._keep(settled=True, why=str(error))
             yield Phase("training", f"not compiled: {error}")
 
     def _keep(self, settled: bool, why: str = "") -> None:
         self.settled, self.why = settled, why or self.why
-        mine = {"switches": self.switches, "settled": settled, "why": self.why}
+        mine = {"switches": self.switches, "settled": settled, "why": self.why, "trying": self.trying}
         self.folder.write_json(CHOICES, choices_of(self.folder) | {str(self.cohort.plan.index): mine})
 
 
 def choices_of(folder: Folder) -> dict[str, Any]:
-    """What was chosen for each cohort, by its index as text: switches [epoch, step, 1 or 0], settled, why."""
+    """What was chosen for each cohort, by its index as text: switches [epoch, step, 1 or 0, members at once],
+    settled, why, trying."""
     return folder.read_json(CHOICES) if (folder / CHOICES).is_file() else {}
 
 
 def ends_compiled(choice: dict[str, Any]) -> bool:
     """Whether a cohort of these choices was compiled at its end."""
-    return bool(choice["switches"]) and bool(choice["switches"][-1][-1])
+    return bool(choice["switches"]) and bool(choice["switches"][-1][2])

@@ -29,6 +29,7 @@ from coterie.training.building import build_networks
 from coterie.training.compiled import Program, Unsuited
 from coterie.training.cost import cost_of
 from coterie.training.events import MemberId
+from coterie.training.groups import in_groups
 from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS
 from coterie.training.order import in_buckets, shuffled
@@ -222,7 +223,8 @@ class Cohort:
         saved = self._copy(idle) if len(idle) else None
         turns = [player for player in self.steps.players if s % player.every == 0]
         for player in turns:
-            loss, running = self.turns[player.name](self.given(draw, player, s), self.scratch)
+            given = self.given(draw, player, s)
+            loss, running = in_groups(self.turns[player.name], given, self.scratch, self.size)
             self.buffers |= running
             # of several players the last one's loss is what is told
             if player is turns[-1]:
@@ -253,6 +255,7 @@ class Cohort:
     def plainly(self) -> None:
         """From now on turns run operation by operation."""
         self.turns: dict[str, Turn | Program] = {**self.plain_turns()}
+        self.size = 0  # how many members a turn takes at once, 0: all
 
     def compiled(self) -> None:
         """From now on turns run as compiled programs, which differ by rounding; raises `Unsuited` if they
@@ -260,6 +263,7 @@ class Cohort:
         self.turns = {
             name: program_of(key, turn, given) for name, (key, turn, given) in self._programs().items()
         }
+        self.size = 0
 
     def programs(self) -> tuple[str, ...]:
         """The names of its compiled programs in the cache; raises `Unsuited` where there can be none."""

@@ -1,8 +1,10 @@
 """Steps that are compiled: the same results to rounding, chosen once, and the same again after a stop."""
 
+import itertools
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ def test_compiled_is_plain_to_rounding_and_said_in_the_report(cache, tmp_path):
     on, off = (tiny(patients(), "ill", out=tmp_path / mode, compile=mode, **LINEAR) for mode in ("on", "off"))
     np.testing.assert_allclose(weights(on), weights(off), atol=1e-4)
     assert weights(on).tolist() != weights(off).tolist()
-    assert chosen(on) == {"switches": [[0, 0, 1]], "settled": True, "why": ""}
+    assert chosen(on) == {"switches": [[0, 0, 1, 0]], "settled": True, "why": "", "trying": False}
     assert "Steps ran compiled" in (on.folder / "report.html").read_text()
     assert "Steps ran compiled" not in (off.folder / "report.html").read_text()
     assert on.facts["compute"]["compiled"] == [0]
@@ -66,7 +68,7 @@ def test_stopped_and_resumed_with_everything_on(cache, tmp_path, monkeypatch, ki
     monkeypatch.setattr(compiling, "SLOWER", 1e9)
     monkeypatch.setattr(compiling, "LOADING", 0.0)
     whole = tiny(patients(), "ill", out=tmp_path / "whole", **LINEAR)
-    assert chosen(whole)["switches"] == [[1, 2, 1]], "after eight steps, since it costs nothing"
+    assert chosen(whole)["switches"] == [[1, 2, 1, 0]], "after eight steps, since it costs nothing"
     monkeypatch.setattr(compiling, "LOADING", 1e9)  # by itself it would not
     again = begun(patients(), "ill", out=tmp_path / "again", **LINEAR)
     shutil.copy(whole.folder / "choices.json", again.folder)
@@ -79,7 +81,7 @@ def test_stopped_and_resumed_with_everything_on(cache, tmp_path, monkeypatch, ki
 def test_a_repeated_study_is_compiled_where_the_first_was(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "LOADING", 1e9)
     plain = tiny(patients(), "ill", out=tmp_path / "plain", **LINEAR)
-    assert chosen(plain) == {"switches": [], "settled": True, "why": ""}
+    assert chosen(plain) == {"switches": [], "settled": True, "why": "", "trying": False}
     monkeypatch.setattr(compiling, "LOADING", 0.0)
     again = ct.verbs.repeat(plain.folder, out=tmp_path / "again").run()
     assert chosen(again)["switches"] == []
@@ -90,7 +92,7 @@ def test_a_program_that_is_no_faster_is_given_up(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "LOADING", 0.0)
     monkeypatch.setattr(compiling, "SLOWER", 0.0)
     study = tiny(patients(), "ill", out=tmp_path / "s", **LINEAR)
-    assert chosen(study)["switches"] == [[1, 2, 1], [2, 4, 0]]
+    assert chosen(study)["switches"] == [[1, 2, 1, 0], [2, 4, 0, 0]]
     assert chosen(study)["why"] == "compiled steps are no faster here"
     (known,) = cache.glob("*.json")
     assert json.loads(known.read_text())["compiled"] > 0
@@ -111,7 +113,35 @@ def test_what_small_studies_miss_adds_up_until_it_pays(cache, tmp_path, monkeypa
     study = begun(patients(), "ill", out=tmp_path / "second", **LINEAR)
     said = [event.name for event in study.events() if isinstance(event, Phase)]
     assert "compiling" in said
-    assert chosen(study)["switches"][0] == [1, 2, 1]
+    assert chosen(study)["switches"][0] == [1, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("falling", "kept"), [(True, 1), (False, 0)])
+def test_fewer_members_at_once_are_kept_where_that_is_faster(cache, tmp_path, monkeypatch, falling, kept):
+    """One at a time, which is all that is tried of steps that are not compiled."""
+    monkeypatch.setattr(compiling, "LOADING", 1e9)
+    monkeypatch.setattr(compiling, "MANY", 0)
+    monkeypatch.setattr(compiling, "TWICE", 1e9)
+    seconds = itertools.count(9, -1 if falling else 1)
+    monkeypatch.setattr(compiling, "statistics", SimpleNamespace(median=lambda times: next(seconds)))
+    tried = tiny(patients(), "ill", out=tmp_path / "tried", **LINEAR)
+    assert chosen(tried)["switches"] == [[1, 2, 0, 1], [1, 6, 0, kept]]
+    plain = tiny(patients(), "ill", out=tmp_path / "plain", compile="off", **LINEAR)
+    np.testing.assert_allclose(weights(tried), weights(plain), atol=1e-4)
+    again = begun(patients(), "ill", out=tmp_path / "again", **LINEAR)
+    shutil.copy(tried.folder / "choices.json", again.folder)
+    for count in (10, 1):
+        assert stop_after(again, StepEnd, count)
+        again = ct.open_study(tmp_path / "again")
+    assert remains(again.run().folder) == remains(tried.folder)
+
+
+def test_a_trial_whose_process_was_killed_is_over(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "LOADING", 1e9)
+    study = begun(patients(), "ill", out=tmp_path / "s", **LINEAR)
+    known = {"0": {"switches": [[1, 2, 0, 1]], "settled": False, "why": "", "trying": True}}
+    Folder(study.folder).write_json("choices.json", known)
+    assert chosen(study.run())["switches"] == [[1, 2, 0, 1], [1, 3, 0, 0]]
 
 
 def test_without_a_compiler_it_trains_and_says_so_once(tmp_path, monkeypatch):
@@ -137,6 +167,6 @@ def test_what_an_earlier_process_chose_is_waited_for(cache, tmp_path, monkeypatc
     monkeypatch.setattr(compiling, "LOADING", 0.0)
     monkeypatch.setattr(compiling, "SLOWER", 1e9)
     study = begun(patients(), "ill", out=tmp_path / "s", **LINEAR)
-    known = {"0": {"switches": [[2, 5, 1]], "settled": False, "why": ""}}
+    known = {"0": {"switches": [[2, 5, 1, 0]], "settled": False, "why": ""}}
     Folder(study.folder).write_json("choices.json", known)
-    assert chosen(study.run())["switches"] == [[2, 5, 1]]
+    assert chosen(study.run())["switches"] == [[2, 5, 1, 0]]
