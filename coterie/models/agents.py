@@ -109,7 +109,7 @@ class Played:
 class Agent(Keyed, Masked):
     """The body of a network that acts: what it learns by is said by those derived from it.
 
-    running_state (E, S), running_ended (E,): where the environments stand, bit by bit, and whether the next
+    running_state (E, S), running_ended (E,): where the environments stand, and whether the next
     step begins an episode; running_taken (): steps that were played; running_over (): whether those are all
     that the family allows. running_center, running_spread (O,): mean and deviation of what was seen, which
     alone belong to a finished model too.
@@ -132,9 +132,7 @@ class Agent(Keyed, Masked):
         self.side, self.stretch = family.environments, family.stretch
         nothing = torch.full((self.side,), -1, dtype=torch.int64)
         state = torch.zeros_like(self.playing.reset(nothing))
-        # kept as integers, bit by bit: buffers of numbers are rounded to the precision of the weights
-        self.kind = state.dtype
-        self.moves("state", state.view(torch.int64))
+        self.moves("state", state)
         self.moves("ended", torch.ones(self.side, dtype=torch.bool))
         self.moves("taken", torch.zeros((), dtype=torch.int64))
         self.moves("over", torch.zeros((), dtype=torch.bool))
@@ -184,7 +182,7 @@ class Agent(Keyed, Masked):
         if self.standardise:
             self._look(played.seen.flatten(0, 1), over)
         kept = self.keep(played) | {
-            "running_state": state.view(torch.int64),
+            "running_state": state,
             "running_ended": ended,
             "running_taken": self.running_taken + many,
         }
@@ -218,7 +216,7 @@ class Agent(Keyed, Masked):
         begin = start_key(LEARNED, starts[which])
         chance = bits(fold(self.key, 1), many).view(shape)
         drawn = self.draws(fold(self.key, 2))
-        state, ended = self.running_state.view(self.kind), self.running_ended
+        state, ended = self.running_state, self.running_ended
         steps = []
         for t in range(self.stretch):
             state = self.playing.begun_anew(state, ended, begin[t])

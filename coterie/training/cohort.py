@@ -377,7 +377,9 @@ class Cohort:
         return optimizer.slots if optimizer else ()
 
     def _place(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.arena.device, self.arena.dtype if tensor.is_floating_point() else None)
+        """On the device, numbers in the precision of the training, but those that need double precision."""
+        single = tensor.is_floating_point() and tensor.dtype != torch.float64
+        return tensor.to(self.arena.device, self.arena.dtype if single else None)
 
     def _objective(self, member: Member, network: Network) -> Supervised | Unsupervised:
         recipe = member.candidate.recipe
