@@ -1,7 +1,7 @@
 """Attention, and the Transformer's blocks, as tensor operations that lift.
 
-Written out as product, softmax, product: PyTorch's fused operation has no lifting rule for masks. B batch,
-T steps that ask, S steps that are looked at, D width, N heads.
+Written out as product, softmax, product: PyTorch's fused operation has no lifting rule for masks. It serves
+one network by itself on a GPU. B batch, T steps that ask, S steps that are looked at, D width, N heads.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from coterie.errors import SpecError
+from coterie.lifting.alone import alone_on_gpu
 from coterie.models.activations import ACTIVATIONS
 from coterie.models.layers import Dropout
 
@@ -57,6 +59,9 @@ class Attention(nn.Module):
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
         """The answer (B, T, D) from split queries, keys and values."""
+        drops = self.training and isinstance(self.dropout, Dropout)  # of weights, by hash
+        if alone_on_gpu(query) and not drops:
+            return self._fused(query, key, value, mask, causal)
         weights, some = self._weights(query, key, mask, causal)
         return self._joined(weights, value, some)
 
@@ -68,22 +73,23 @@ class Attention(nn.Module):
         Scores are many, so each pass over them counts, also in the gradient: the queries are scaled instead,
         what is forbidden is a sum, and steps that may look at nothing are left to `_joined`.
         """
-        steps, seen = query.shape[-2], key.shape[-2]
         scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
-        allowed = None if mask is None else mask[:, None, None]
-        if causal:
-            at = torch.arange(steps, device=query.device)[:, None] + (seen - steps)
-            behind = torch.arange(seen, device=query.device) <= at
-            allowed = behind if allowed is None else behind & allowed
-        if allowed is None:
-            return scores.softmax(-1), None
-        # a finite floor and not −∞: where nothing is allowed the softmax must stay finite
-        scores = scores + torch.where(allowed, scores.new_zeros(()), -1e30)
-        return scores.softmax(-1), None if mask is None else allowed.any(-1, keepdim=True)
+        floor, some = _floor(scores, mask, causal)
+        return (scores if floor is None else scores + floor).softmax(-1), some
 
     def _joined(self, weights: Tensor, value: Tensor, some: Tensor | None) -> Tensor:
         """(B, T, D); zeros, before the output layer, for steps that may look at nothing."""
-        joined = self.dropout(weights) @ value
+        return self._out(self.dropout(weights) @ value, some)
+
+    def _fused(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+        """As `attend`, by PyTorch's own operation, which keeps no weights: flash attention where it can."""
+        if mask is None and (not causal or query.shape[-2] == key.shape[-2]):
+            return self._out(F.scaled_dot_product_attention(query, key, value, is_causal=causal), None)
+        scores = query.new_empty(()).expand(*query.shape[:-1], key.shape[-2])  # for its shape alone
+        floor, some = _floor(scores, mask, causal)
+        return self._out(F.scaled_dot_product_attention(query, key, value, attn_mask=floor), some)
+
+    def _out(self, joined: Tensor, some: Tensor | None) -> Tensor:
         if some is not None:
             joined = torch.where(some, joined, 0.0)
         return self.out(joined.transpose(1, 2).flatten(2))
@@ -91,6 +97,22 @@ class Attention(nn.Module):
     def split(self, x: Tensor) -> Tensor:
         """(B, T, D) → (B, N, T, D/N)."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _floor(scores: Tensor, mask: Tensor | None, causal: bool) -> tuple[Tensor | None, Tensor | None]:
+    """What is added to scores (B, N, T, S), 0 or far below any; and of which steps these mean something where
+    that may be none."""
+    steps, seen = scores.shape[-2:]
+    allowed = None if mask is None else mask[:, None, None]
+    if causal:
+        at = torch.arange(steps, device=scores.device)[:, None] + (seen - steps)
+        behind = torch.arange(seen, device=scores.device) <= at
+        allowed = behind if allowed is None else behind & allowed
+    if allowed is None:
+        return None, None
+    # finite and not −∞: where nothing is allowed the softmax must stay finite
+    floor = torch.where(allowed, scores.new_zeros(()), -1e30)
+    return floor, None if mask is None else allowed.any(-1, keepdim=True)
 
 
 class Block(nn.Module):

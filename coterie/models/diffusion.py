@@ -109,6 +109,7 @@ class DiffusionBody(Keyed):
 
     low: Tensor
     high: Tensor
+    left: Tensor  # ᾱ of every step
     common: Tensor  # how many rows are of this class or one before, as a share
     drop: Tensor
     guidance: Tensor
@@ -131,6 +132,8 @@ class DiffusionBody(Keyed):
         for name, bound in (("low", -math.inf), ("high", math.inf)):
             self.register_buffer(name, torch.full((row.width,), bound))
         self.register_buffer("common", torch.zeros(self.classes))
+        # by step, where steps are computed: a tensor made of these anew would be waited for
+        self.register_buffer("left", torch.tensor(self.shares, dtype=torch.float64))
         start = torch.cat([p.detach().flatten() for p in self.denoiser.parameters()])
         self.register_buffer("running_average", start)
         self.register_buffer("running_steps", torch.zeros(()))
@@ -150,7 +153,7 @@ class DiffusionBody(Keyed):
         draws = Draws(self.key, len(x), x.dtype, before=self.before)
         start = Draws(self.key, 1, x.dtype).uniform(TIME)[0]
         time = diffusing.spread_times(start, len(x), len(self.shares), self.before)
-        share = torch.tensor(self.shares, dtype=x.dtype, device=x.device)[time]
+        share = self.left.to(x.dtype)[time]
         noise = draws.normal(NOISE, self.width)
         told = torch.where(draws.uniform(DROP) < self.drop, -1, label)
         guess = self.denoiser(diffusing.noised(x, noise, share[:, None]), share, told)
@@ -251,7 +254,7 @@ class Denoiser(nn.Module):
         waves = 32
         told = 4 * family.channels[0] if row.image else family.width
         self.level = nn.Sequential(nn.Linear(waves, told), nn.SiLU(), nn.Linear(told, told))
-        self.frequencies = tuple(0.05 * 64 ** (i / (waves // 2 - 1)) for i in range(waves // 2))
+        self.waves = waves // 2
         self.label = nn.Embedding(classes + 1, told) if classes else None  # the last: of any class
         self.register_buffer("center", torch.zeros(row.width))
         self.inner = (
@@ -262,7 +265,8 @@ class Denoiser(nn.Module):
 
     def forward(self, x: Tensor, share: Tensor, label: Tensor) -> Tensor:
         ratio = torch.log(share) - torch.log1p(-share)  # of signal to noise
-        angle = ratio[:, None] * torch.tensor(self.frequencies, dtype=x.dtype, device=x.device)
+        place = torch.arange(self.waves, dtype=x.dtype, device=x.device)
+        angle = ratio[:, None] * (0.05 * 64 ** (place / (self.waves - 1)))
         told = self.level(torch.cat([angle.sin(), angle.cos()], 1))
         if self.label is not None:
             told = told + self.label(torch.where(label < 0, self.classes, label))

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from coterie.errors import SpecError
+from coterie.lifting.alone import arranged
 from coterie.models.augmentation import ImageAugmentation, SequenceAugmentation
 from coterie.models.columns import Columns
 from coterie.models.network import Network
@@ -206,7 +207,7 @@ class ImageBody(nn.Module):
         self.head = head
 
     def features(self, prepared: dict[str, Tensor]) -> Tensor:
-        return self.beside.join(self.layers(prepared["image"]), prepared)
+        return self.beside.join(self.layers(arranged(prepared["image"])), prepared)
 
     def forward(self, prepared: dict[str, Tensor]) -> Tensor:
         return self.head(self.features(prepared))

@@ -18,6 +18,8 @@ class BatchNorm2d(BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_var)
+        if self._unpadded(x):
+            return self._fused(x)
         x = x.to(self.running_mean.dtype)  # autocast may have halved it
         present = self.present.to(x.dtype).expand(x.shape[0])
         before = self.running_mean, self.running_var

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from coterie.lifting.alone import alone_on_gpu
 from coterie.lifting.normalisation import itself
 from coterie.randomness import Portion, keep_mask
 
@@ -42,7 +43,7 @@ class Keyed(nn.Module):
 
 
 class Masked(nn.Module):
-    """A layer whose statistics must leave padding out; the step refreshes `present` (B,) of 0 and 1.
+    """A layer whose statistics must leave padding out; the step refreshes `present`, (B,) of 0 and 1, or ().
 
     divisible: whether it looks at other rows by nothing but sums, which `total` makes those of all processes
     that share the batch.
@@ -98,6 +99,8 @@ class BatchNorm(Masked):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_var)
+        if self._unpadded(x):
+            return self._fused(x)
         x = x.to(self.running_mean.dtype)  # autocast may have halved it
         rows = self.present.to(x.dtype).expand(x.shape[0])[:, None]
         count = self.total(rows.sum())
@@ -112,6 +115,18 @@ class BatchNorm(Masked):
         # assigned, not changed in place: the engine reads the new statistics back after the step
         self.running_mean = torch.lerp(self.running_mean, mean.detach(), pace)
         self.running_var = torch.lerp(self.running_var, unbiased.detach(), pace)
+        return out
+
+    def _unpadded(self, x: Tensor) -> bool:
+        """Whether all of x (B, D, …) enters the statistics, on a GPU and in this process alone."""
+        several = x.numel() > x.shape[1]
+        return alone_on_gpu(x) and not self.present.ndim and self.total is itself and several
+
+    def _fused(self, x: Tensor) -> Tensor:
+        """The same by PyTorch's own operation, which passes over x in half precision and less often."""
+        mean, var = self.running_mean.clone(), self.running_var.clone()
+        out = nn.functional.batch_norm(x, mean, var, self.weight, self.bias, True, self.momentum, self.eps)
+        self.running_mean, self.running_var = mean, var
         return out
 
     def _normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ class Contrast(Masked):
 
     def losses(self, x: Tensor, label: Tensor, player: str) -> Tensor:
         first, second = (self.project(self.encode(view)) for view in self.views(x))
-        return nt_xent(first, second, self.temperature, self.present)
+        return nt_xent(first, second, self.temperature, self.present.expand(len(first)))
 
     def judge(self, x: Tensor, label: Tensor, place: Tensor) -> dict[str, Tensor]:
         there = torch.arange(len(self.reference), device=x.device)

@@ -62,11 +62,16 @@ class Compiling:
         elif self.mode == "on" and not self.switches and not self.settled:
             yield from self._choose(True, settled=True)
 
-    def hear(self, event: Event, seconds: float, until: int | None, left: float) -> Iterator[Phase]:
-        """Decides at this event if it is time to. seconds: what the step took; until: the epoch at whose end
-        the cohort is to wait; left: seconds until time is up."""
+    @property
+    def times(self) -> bool:
+        """Whether what steps take is still to be learned."""
+        return not self.settled and len(self._times) < WARM + TIMED
+
+    def hear(self, event: Event, seconds: float | None, until: int | None, left: float) -> Iterator[Phase]:
+        """Decides at this event if it is time to. seconds: what the step took, None if that was not measured;
+        until: the epoch at whose end the cohort is to wait; left: seconds until time is up."""
         if isinstance(event, StepEnd):
-            self._times.append(seconds)
+            self._times += [] if seconds is None else [seconds]
             self._steps += 1
             if isinstance(self.cohort, Spread):  # which is whole at the ends of epochs alone
                 return
@@ -156,6 +161,8 @@ class Compiling:
         """Begins to try sizes, if that may be worth it and was not done yet. pace: of all members at once."""
         done = any(size and bool(on) == self.on for *_, on, size in self.switches)
         if done or self._sure(until) < MANY or not isinstance(self.cohort, Cohort):
+            return
+        if self.cohort.arena.device.type == "cuda":  # groups suit a processor's caches, and no graph
             return
         self._left = [size for size in SIZES[self.on] if 2 * size <= len(self.cohort.alive)]
         if self._left:

@@ -14,16 +14,18 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from coterie.metrics.catalogue import Metric
 from coterie.metrics.unsupervised import row_means
 from coterie.study.compiling import Compiling
-from coterie.study.events import RoundStart, Saved, Stopped, StudyEvent
+from coterie.study.events import Phase, RoundStart, Saved, Stopped, StudyEvent
 from coterie.study.folder import CHECKPOINT, EVENTS, Folder, spoilt
 from coterie.study.growth import Growth
 from coterie.study.halving import END, Round, behind, kept, shares
 from coterie.training.arena import Arena
+from coterie.training.captured import why_not
 from coterie.training.cohort import Cohort, Record, member_id
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, Event, MemberId, Retire, StepEnd
 from coterie.training.loop import steps_left, train
@@ -144,15 +146,18 @@ def _fit_one(
                 raise spoilt(folder / name, f"not this cohort's: {error}") from error
     saved = time.monotonic()
     growth, compiling = Growth(plan, arena), Compiling(folder, cohort, compiles)
+    traces: list[tuple[tuple[MemberId, ...], Tensor]] = []  # weights of steps that are not written yet
+    told = False
     yield from compiling.begin()
     event: Event | None = next(events)
     since = time.monotonic()
     while event is not None:
-        took = time.monotonic() - since
+        took = _took(cohort, since, compiling.times)
         line = _line(event)
         if line is None and traced and not (isinstance(event, CohortStart) and begun):
-            line = _weights(cohort)
+            traces.append((cohort.ids, cohort.flat.clone()))
         if line is not None:
+            length = _written(folder, traces, length)
             length = folder.append(line)
         for line in growth.lines(cohort, event):
             length = folder.append(line)
@@ -163,10 +168,14 @@ def _fit_one(
             if clock.over and cohort.alive:
                 command = Retire()
             if clock.stop or time.monotonic() - saved > SAVE_EVERY:
+                length = _written(folder, traces, length)
                 _save(folder, NOW, cohort, length, clock, number)
                 saved = time.monotonic()
                 yield Saved(NOW)
         yield event
+        if isinstance(cohort, Cohort) and not told and (why := why_not(cohort.turns)):
+            told = True
+            yield Phase("training", f"not recorded as a graph: {why}")
         if command is None and cohort.alive and not clock.stop:
             for phase in compiling.hear(event, took, until, clock.left):
                 if not clock.stop:  # or nothing of this would be saved
@@ -188,6 +197,7 @@ def _fit_one(
                 raise Stopped
             return
         if clock.stop:
+            length = _written(folder, traces, length)
             _save(folder, NOW, cohort, length, clock, number)
             raise Stopped
         since = time.monotonic()
@@ -330,9 +340,22 @@ def _members(plan: CohortPlan, candidates: set[int]) -> tuple[MemberId, ...]:
     return tuple(member_id(m) for m in plan.members if m.candidate.index in candidates)
 
 
-def _weights(cohort: Cohort | Spread) -> dict[str, Any]:
-    """The log's line for a step of a small cohort: every weight as it is now."""
-    return {"event": "weights", "members": list(cohort.ids), "weights": cohort.flat.tolist()}
+def _written(folder: Folder, traces: list[tuple[tuple[MemberId, ...], Tensor]], length: int) -> int:
+    """Writes the log's lines for steps of a small cohort, every weight as it was then: not at each step, at
+    which a GPU would be waited for. Returns how long the log is then."""
+    for ids, flat in traces:
+        length = folder.append({"event": "weights", "members": list(ids), "weights": flat.tolist()})
+    traces.clear()
+    return length
+
+
+def _took(cohort: Cohort | Spread, since: float, asked: bool) -> float | None:
+    """Seconds that a step took. A GPU is not done yet, and is waited for only if it is asked; else None."""
+    if isinstance(cohort, Cohort) and cohort.arena.device.type == "cuda":
+        if not asked:
+            return None
+        torch.cuda.synchronize(cohort.arena.device)
+    return time.monotonic() - since
 
 
 def traces_of(folder: Folder) -> dict[tuple[int, int, int], list[list[float]]]:

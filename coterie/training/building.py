@@ -1,4 +1,4 @@
-"""Networks as members begin with them: built, initialised, fitted on their own training rows."""
+"""Networks as members begin with them: built, initialised, fitted on their own rows; what each learns by."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from coterie.data.dataset import Dataset
 from coterie.models.family import Family
 from coterie.models.network import Network
 from coterie.models.shape import Shape
+from coterie.models.unsupervised import Unlabelled
+from coterie.objectives.supervised import Supervised
+from coterie.objectives.unsupervised import Unsupervised
 from coterie.training.arena import Arena
 from coterie.training.plan import Member
 
@@ -66,3 +69,18 @@ def _built(
         if arena.start is not None:
             arena.start.put(network, member.seed * len(arena.training) + member.fold)
     return network
+
+
+def objective_of(member: Member, network: Network, arena: Arena) -> Supervised | Unsupervised:
+    """What the member learns by."""
+    recipe = member.candidate.recipe
+    if isinstance(network, Unlabelled):
+        return Unsupervised(network, recipe.numbers())
+    class_weight = None
+    if recipe.class_weight == "balanced" and arena.dataset.target is not None:
+        target = arena.dataset.target[arena.training[member.fold]]
+        assert arena.dataset.schema.target is not None
+        target = target[target >= 0]  # steps that are none
+        counts = torch.bincount(target, minlength=arena.dataset.schema.target.outputs)
+        class_weight = len(target) / (counts.clamp_min(1) * len(counts)).float()
+    return Supervised(network, recipe.loss, recipe.numbers(), class_weight)

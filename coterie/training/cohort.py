@@ -16,23 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from coterie.models.network import Network
 from coterie.models.shape import Shape
-from coterie.models.unsupervised import Unlabelled
 from coterie.objectives.players import Player
-from coterie.objectives.supervised import Supervised
-from coterie.objectives.unsupervised import Unsupervised
 from coterie.randomness import fold as fold_in
 from coterie.randomness import site
 from coterie.training.arena import Arena
-from coterie.training.building import build_networks
+from coterie.training.building import build_networks, objective_of
+from coterie.training.captured import Captured, captured
 from coterie.training.compiled import Program, Unsuited
 from coterie.training.cost import cost_of
 from coterie.training.events import MemberId
 from coterie.training.groups import in_groups
 from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS
-from coterie.training.order import in_buckets, shuffled
+from coterie.training.order import idlers, in_buckets, padded, shuffled
 from coterie.training.outputs import outputs
 from coterie.training.padding import cut
 from coterie.training.plan import CohortPlan, Member
@@ -40,7 +37,7 @@ from coterie.training.programs import key_of, program_of
 from coterie.training.schedules import factors
 from coterie.training.start import Pace
 from coterie.training.step import Step
-from coterie.training.streaming import brought
+from coterie.training.streaming import brought, far_from
 from coterie.training.turn import Given, Turn
 
 SITES = site("sites")
@@ -72,6 +69,8 @@ class Draw:
     t: Tensor
     busy: np.ndarray  # (A,) steps in which each member has rows
     widths: list[dict[str, int]]  # of each step, how long its longest padded inputs are
+    idle: list[Tensor | None]  # of each step, places of members whose epoch is over; None: nobody's is
+    known: Tensor | None = None  # rows as the host knows them, where data lie there
     pace: Tensor | None = None  # (A, P) factors of the learning rate, where layers differ in it
 
 
@@ -82,7 +81,7 @@ class Cohort:
         """Builds every member on the CPU under its own key and fits its preparation on its own rows."""
         self.plan, self.arena = plan, (arena := arena.suited(plan.family))
         networks = build_networks(plan.members, arena)
-        objectives = [self._objective(m, n) for m, n in zip(plan.members, networks, strict=True)]
+        objectives = [objective_of(m, n, arena) for m, n in zip(plan.members, networks, strict=True)]
         self.layout = Layout.of(networks[0])
         taken = arena.start.taken(networks[0]) if arena.start else ()
         self.pace = Pace.of(networks[0], self.layout, taken, arena.device) if taken else None
@@ -141,6 +140,8 @@ class Cohort:
         self.counts = np.array([len(self.arena.training[m.fold]) for m in members])
         self.batch = min(self.plan.recipe.batch_size, max(len(rows) for rows in self.arena.training))
         self.epoch_steps = -(-self.counts // self.batch)
+        rounds = {p.name: -(-self.epoch_steps[:, None] // p.every) for p in self.steps.players}
+        self.rounds = {n: torch.tensor(each, dtype=dtype, device=device) for n, each in rounds.items()}
         self.scratch = self.flat.new_empty(len(members), self.layout.parameters)
 
     def _settings(self, player: Player) -> dict[str, Tensor]:
@@ -179,7 +180,8 @@ class Cohort:
     # ---- an epoch --------------------------------------------------------------------------------------
 
     def draw(self) -> Draw:
-        """This epoch's batches, keys and learning rates, as a function of each member's key and epoch."""
+        """This epoch's batches, keys and learning rates, as a function of each member's key and epoch.
+        What the host has to know of a step, or to bring to the device, it learns and brings here."""
         device, steps = self.arena.device, int(self.epoch_steps.max())
         size, width = steps * self.batch, self.folds.shape[1]
         counts = torch.from_numpy(self.counts).to(device)
@@ -214,14 +216,18 @@ class Cohort:
         pace = self.pace.factors(self.epoch, self.hyper) if self.pace else None
         widths = self.arena.padding.widths(rows) if self.cuts else [{}] * steps
         t = t.to(self.arena.dtype) + 1
-        return Draw(rows, present, keys, factor, t, self.epoch_steps, widths, pace)
+        idle = idlers(self.epoch_steps, device)
+        known = rows.cpu() if far_from(rows.device, self.arena.data) else None
+        return Draw(rows, present, keys, factor, t, self.epoch_steps, widths, idle, known, pace)
 
     def advance(self, draw: Draw) -> None:
         """One step of every living member; those whose epoch is over idle."""
         s = self.step
-        idle = np.flatnonzero(draw.busy <= s)
-        saved = self._copy(idle) if len(idle) else None
+        idle = draw.idle[s]
+        saved = None if idle is None else self._copy(idle)
         turns = [player for player in self.steps.players if s % player.every == 0]
+        alone = len(self.alive) == 1 and self.arena.device.type == "cuda"  # see `BatchNorm`
+        self.steps.full = alone and (s + 1) * self.batch <= self.counts[0]
         for player in turns:
             given = self.given(draw, player, s)
             loss, running = in_groups(self.turns[player.name], given, self.scratch, self.size)
@@ -229,7 +235,7 @@ class Cohort:
             # of several players the last one's loss is what is told
             if player is turns[-1]:
                 self.loss_sum += loss * draw.present[s].sum(1)
-        if saved is not None:
+        if idle is not None and saved is not None:
             self._put_back(idle, saved)
         self.step += 1
 
@@ -237,15 +243,15 @@ class Cohort:
         """What a player's turn in step s of the epoch works on."""
         place = self.steps.players.index(player)
         keys = fold_in(draw.keys[s], place) if place else draw.keys[s]
-        rows, data = brought(draw.rows[s], cut(self.arena.data, draw.widths[s]))
+        known = None if draw.known is None else draw.known[s]
+        rows, data = brought(draw.rows[s], cut(self.arena.data, draw.widths[s]), known=known)
         hyper = self.columns[player.name]
         lr = hyper["lr"] * draw.factor[s][:, None]
         if draw.pace is not None:
             lr = lr * draw.pace[:, self.layout.part(player.name).place]
         t = draw.t[s][:, None]
         if player.every > 1:  # its own steps, those of earlier epochs among them
-            each = torch.from_numpy(-(-self.epoch_steps // player.every)).to(t)
-            t = self.epoch * each[:, None] + s // player.every + 1
+            t = self.epoch * self.rounds[player.name] + (s // player.every + 1)
         return Given(
             self.flat, self.slots, self.buffers, rows, draw.present[s], keys, data, hyper | {"lr": lr}, t
         )
@@ -254,15 +260,14 @@ class Cohort:
 
     def plainly(self) -> None:
         """From now on turns run operation by operation."""
-        self.turns: dict[str, Turn | Program] = {**self.plain_turns()}
+        self.turns: dict[str, Turn | Program | Captured] = captured(self.plain_turns(), self.arena.device)
         self.size = 0  # how many members a turn takes at once, 0: all
 
     def compiled(self) -> None:
         """From now on turns run as compiled programs, which differ by rounding; raises `Unsuited` if they
         cannot. What is not in the cache is made first, which takes its time."""
-        self.turns = {
-            name: program_of(key, turn, given) for name, (key, turn, given) in self._programs().items()
-        }
+        made = {name: program_of(key, turn, given) for name, (key, turn, given) in self._programs().items()}
+        self.turns = captured(made, self.arena.device)
         self.size = 0
 
     def programs(self) -> tuple[str, ...]:
@@ -274,7 +279,7 @@ class Cohort:
             raise Unsuited(f"nothing is compiled for {self.arena.device.type}")
         if self.plan.recipe.recompute:
             raise Unsuited("a compiler would keep what is to be computed again")
-        draw = self.draw()
+        draw, self.steps.full = self.draw(), False
         if any(draw.widths):
             raise Unsuited("its rows are of different lengths, and batches are cut to the longest")
         schema = self.arena.dataset.schema
@@ -299,13 +304,11 @@ class Cohort:
         self.loss_sum.zero_()
         return losses
 
-    def _copy(self, idle: np.ndarray) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        at = torch.from_numpy(idle).to(self.arena.device)
+    def _copy(self, at: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         running = {n: self.buffers[n][at] for n in self.steps.running}
         return self.flat[at], {n: s[at] for n, s in self.slots.items()}, running
 
-    def _put_back(self, idle: np.ndarray, saved: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]) -> None:
-        at = torch.from_numpy(idle).to(self.arena.device)
+    def _put_back(self, at: Tensor, saved: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]) -> None:
         self.flat[at] = saved[0]
         for name, slot in saved[1].items():
             self.slots[name][at] = slot
@@ -378,30 +381,10 @@ class Cohort:
 
     def _place(self, tensor: Tensor) -> Tensor:
         """On the device, numbers in the precision of the training, but those that need double precision."""
-        single = tensor.is_floating_point() and tensor.dtype != torch.float64
-        return tensor.to(self.arena.device, self.arena.dtype if single else None)
-
-    def _objective(self, member: Member, network: Network) -> Supervised | Unsupervised:
-        recipe = member.candidate.recipe
-        if isinstance(network, Unlabelled):
-            return Unsupervised(network, recipe.numbers())
-        class_weight = None
-        if recipe.class_weight == "balanced" and self.arena.dataset.target is not None:
-            target = self.arena.dataset.target[self.arena.training[member.fold]]
-            assert self.arena.dataset.schema.target is not None
-            target = target[target >= 0]  # steps that are none
-            counts = torch.bincount(target, minlength=self.arena.dataset.schema.target.outputs)
-            class_weight = len(target) / (counts.clamp_min(1) * len(counts)).float()
-        return Supervised(network, recipe.loss, recipe.numbers(), class_weight)
+        double = tensor.dtype == torch.float64 and self.arena.device.type != "mps"  # which has none
+        own = tensor.is_floating_point() and not double
+        return tensor.to(self.arena.device, self.arena.dtype if own else None)
 
 
 def member_id(member: Member) -> MemberId:
     return (member.candidate.index, member.fold, member.seed)
-
-
-def padded(rows: tuple[np.ndarray, ...], device: torch.device) -> Tensor:
-    """Folds' rows (folds, longest), the shorter ones filled with row 0."""
-    table = np.zeros((len(rows), max(len(r) for r in rows)), dtype=np.int64)
-    for f, r in enumerate(rows):
-        table[f, : len(r)] = r
-    return torch.from_numpy(table).to(device)

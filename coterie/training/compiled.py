@@ -37,8 +37,9 @@ class Program:
     def __init__(self, path: Path, device: torch.device, running: Sequence[str]) -> None:
         """path: what `build` wrote. Raises `Unsuited` if it cannot be loaded."""
         index = device.index if device.index is not None else -1
+        plain = device.type == "cuda"  # without the events of several threads, which no graph may hold
         try:
-            self._run = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, index).run
+            self._run = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", plain, 1, index).run
         except (RuntimeError, AttributeError, TypeError) as error:  # or this PyTorch loads them otherwise
             raise Unsuited(f"its program cannot be loaded: {error}") from error
         self.running = running
@@ -123,7 +124,8 @@ def build(turn: Turn, like: Given, path: Path) -> None:
 
 
 def compiler() -> str | None:
-    """The C++ compiler that programs for the processor are made with, None where there is none."""
+    """The C++ compiler that programs are made with (of those for a GPU what calls the kernels), None where
+    there is none."""
     named = os.environ.get("CXX")
     names = (
         (named,) if named else ("clang++", "c++", "g++") if sys.platform == "darwin" else ("g++", "clang++")

@@ -55,7 +55,7 @@ def train(
         else:
             draw = cohort.draw()
             steps = int(draw.busy.max())
-            while cohort.step < steps and not leaving.keys() >= set(cohort.ids):
+            while cohort.step < steps and not (leaving and leaving.keys() >= set(cohort.ids)):
                 cohort.advance(draw)
                 event = StepEnd(plan.index, cohort.epoch, cohort.step, steps, len(cohort.alive))
                 leaving |= _named((yield event), cohort)

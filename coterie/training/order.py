@@ -5,6 +5,7 @@ A members, n rows of a fold's training part, B batch, S steps, W the most rows o
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,3 +51,21 @@ def in_buckets(places: Tensor, lengths: Tensor, epoch: int, counts: Tensor, batc
     moved = torch.sort(own + torch.where(number < full // batch, rank, number), stable=True).indices
     at = moved.repeat_interleave(batch, 1)[:, :width] * batch + at % batch
     return places.gather(1, at.clamp_max(width - 1))
+
+
+def padded(rows: tuple[np.ndarray, ...], device: torch.device) -> Tensor:
+    """Folds' rows (folds, longest), the shorter ones filled with row 0."""
+    table = np.zeros((len(rows), max(len(r) for r in rows)), dtype=np.int64)
+    for f, r in enumerate(rows):
+        table[f, : len(r)] = r
+    return torch.from_numpy(table).to(device)
+
+
+def idlers(steps: np.ndarray, device: torch.device) -> list[Tensor | None]:
+    """For each step of an epoch the places of members (A,) whose own steps are over; None: nobody's are.
+
+    >>> idlers(np.array([3, 1]), torch.device("cpu"))
+    [None, tensor([1]), tensor([1])]
+    """
+    over = {n: torch.from_numpy(np.flatnonzero(steps <= n)).to(device) for n in set(steps.tolist())}
+    return [over.get(max((n for n in over if n <= s), default=-1)) for s in range(int(steps.max()))]

@@ -59,6 +59,7 @@ class Step:
         self.counting = [module for _, module in modules if isinstance(module, Masked)]
         self.masked = [f"{name}.present" for name, module in modules if isinstance(module, Masked)]
         self.sites = torch.tensor([site(name) for name in self.keyed], dtype=torch.int64)
+        self.full = False  # whether all rows of a batch are known to be there: then layers are told of none
         # buffers that a forward pass in training moves on, such as running statistics
         self.running = [
             f"{name}.{buffer}"
@@ -218,7 +219,7 @@ class Step:
         batch["present"] = present
         tensors = {NETWORK + name: p for name, p in parameters.items()} | buffers
         tensors |= {name: keys[s] for s, name in enumerate(self.keyed)}
-        tensors |= dict.fromkeys(self.masked, present)
+        tensors |= dict.fromkeys(self.masked, present.new_ones(()) if self.full and not weighed else present)
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.half):
             loss = functional_call(self.objective, tensors, (batch, player, weighed), tie_weights=False)
         running = {name: tensors[name].detach() for name in self.running}

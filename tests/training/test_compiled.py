@@ -60,6 +60,31 @@ def test_a_group_of_one_is_traced_as_it_is_differentiated():
     torch.testing.assert_close(before[0], alone.flat)
 
 
+def test_programs_that_round_less_than_half_precision_agree_with_it():
+    one = cohort("cnn", precision="bfloat16")
+    (turn, given), *_ = turns(one, 0)
+
+    def rounding_less(given):
+        turn.step.half = False
+        try:
+            return turn(given)
+        finally:
+            turn.step.half = True
+
+    def doing_nothing(given):
+        loss, running = rounding_less(given._replace(flat=given.flat.clone()))
+        return loss, running
+
+    before = one.flat.clone()
+    assert programs.agree(turn, rounding_less, given)
+    assert not programs.agree(turn, doing_nothing, given)
+    assert torch.equal(one.flat, before)
+    assert turn.step.half
+    (turn, given), *_ = turns(cohort("mlp"), 0)
+    assert programs.agree(turn, lambda given: turn(given), given)
+    assert not programs.agree(turn, lambda given: (2 * turn(given)[0], {}), given)
+
+
 def test_programs_are_told_apart_by_what_is_structural():
     keys = [
         cohort("mlp", **given).programs()
