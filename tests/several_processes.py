@@ -16,8 +16,9 @@ from coterie.errors import StudyError
 from coterie.metrics.catalogue import METRICS
 from coterie.training.events import CohortEnd, EpochEnd
 from coterie.training.loop import train
+from coterie.training.plan import CohortPlan
 from coterie.training.ranks import Ranks
-from coterie.training.spread import serve
+from coterie.training.spread import Spread, serve
 
 SECONDS = timedelta(seconds=60)
 
@@ -62,9 +63,47 @@ def ended(cohort, events, commands=None):
     return found
 
 
+def events_of(cohort, metric):
+    """The training of a cohort, in one process or in several."""
+    if isinstance(cohort, Spread):
+        return cohort.train()
+    chosen = METRICS[metric]
+    return train(cohort, chosen.function, chosen.maximise, chosen.view)
+
+
 def alone(members, arena, metric, commands=None):
-    cohort, chosen = cohort_of(members, arena), METRICS[metric]
-    return cohort, ended(cohort, train(cohort, chosen.function, chosen.maximise, chosen.view), commands)
+    cohort = cohort_of(members, arena)
+    return cohort, ended(cohort, events_of(cohort, metric), commands)
+
+
+@contextlib.contextmanager
+def in_any_number(world, members, arena, metric, folder, shared=False):
+    """A new cohort in so many processes; in one it is an ordinary one."""
+    if world == 1:
+        yield cohort_of(members, arena)
+        return
+    with processes(world, folder) as (ranks, _):
+        yield Spread(CohortPlan(0, members), arena, metric, ranks, shared=shared)
+
+
+def goes_on(first, then, stops, members, arena, metric, folder, shared=False):
+    """What `first` processes leave, once `stops(epochs ended, event)`, and `then` others go on from, comes to
+    what one process comes to undisturbed. Returns the facts of the state in between.
+    """
+    cohort, others = alone(members, arena, metric)
+    begun = []
+    with in_any_number(first, members, arena, metric, folder, shared) as one:
+        for event in events_of(one, metric):
+            if isinstance(event, EpochEnd):
+                begun.append(event)
+            if stops(len(begun), event):
+                break
+        tensors = {name: tensor.clone() for name, tensor in one.tensors().items()}
+        facts = one.facts()
+    with in_any_number(then, members, arena, metric, folder, shared) as other:
+        other.restore(tensors, facts)
+        same(other, cohort, begun + ended(other, events_of(other, metric)), others)
+    return facts
 
 
 def same(one, other, events, others):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -77,6 +78,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "wgan": {"codes": 3},
     "diffusion": {"width": 8, "depth": 2, "channels": (4, 8), "steps": 20, "sampling_steps": 5},
 }
+# beside other settings, these leave too little to see: units that are all alike, no gradient, no guidance
+ALONE = (("initialisation", "zeros"), ("activation", "step"), ("conditional", False))
 CORE = ("perceptron", "linear", "mlp", "tabm", "cnn", "lstm", "bert", "seq2seq")  # one of each kind
 ROWS = 60
 BATCH = 8
@@ -198,7 +201,8 @@ def small(cls: type[Family], **given: Any) -> Family:
 def variants(cls: type[Family]) -> dict[str, Family]:
     """Settings that between them try every structural option that the family declares.
 
-    "default"; one for each other value of each choice; each flag turned; each switch on and off.
+    The defaults; then every option at its first other value (of a choice; a flag turned; a switch on or off),
+    then all that have one at their second, and so on. What would hide the rest is tried alone.
     """
     found = {"default": small(cls)}
     if cls.name == "googlenet":  # its one switch is dropout, which others try; a step of it takes long
@@ -210,10 +214,11 @@ def variants(cls: type[Family]) -> dict[str, Family]:
         shared |= {"impute", "categories"}
     if issubclass(cls, Coders):  # and encoders and decoders, with the mlp's activations
         shared |= {"activation"} if cls.name == "autoencoder" else {*spec.hypers(Coders), "scaling"}
+    options: dict[str, list[Any]] = {}
     for name, hyper in spec.hypers(cls).items():
         if name in shared:
             continue
-        usual = spec.default(cls, name)
+        usual = getattr(found["default"], name)
         if hyper.kind == "choice" and name != "depth":
             others: list[Any] = [value for value in hyper.choices if value != usual]
         elif hyper.kind == "flag":
@@ -222,7 +227,10 @@ def variants(cls: type[Family]) -> dict[str, Family]:
             others = [0.0] if usual > 0 else [number(hyper, 0.5)]
         else:
             others = []
-        found |= {f"{name}={spec.show(value)}": small(cls, **{name: value}) for value in others}
+        options[name] = [value for value in others if (name, value) not in ALONE]
+        found |= {f"{n}={v}": small(cls, **{n: v}) for n, v in ALONE if n == name and v in others}
+    for turn in range(max(map(len, options.values()), default=0)):
+        found[f"others-{turn}"] = small(cls, **{n: o[turn] for n, o in options.items() if turn < len(o)})
     return found
 
 
@@ -244,7 +252,8 @@ PAIRED = [
     if label.endswith("-default") or turn == place % len(targets_of(type(family)))
 ]
 # each family once, with its defaults and where it has batch statistics: for what is the engine's doing
-PLAIN = [(label, f) for label, f in VARIANTS if label.endswith(("-default", "-norm=batch"))]
+PLAIN = [(label, f) for label, f in VARIANTS if label.endswith("-default")]
+PLAIN.append(("mlp-norm=batch", small(FAMILIES["mlp"], norm="batch")))
 # the same with the targets taking turns
 TURNS = [
     (f"{label}-{target}", family, target)
@@ -342,6 +351,15 @@ def run(cohort: Cohort, commands: dict[tuple[int, int], Retire] | None = None) -
             event = loop.send(command)
         except StopIteration:
             return ran
+
+
+def same_training(one: Ran, other: Ran, rtol: float, atol: float) -> None:
+    """Weights and buffers of all members, and their training losses."""
+    torch.testing.assert_close(one.flat, other.flat, rtol=rtol, atol=atol)
+    for name, buffer in other.buffers.items():
+        torch.testing.assert_close(one.buffers[name], buffer, rtol=rtol, atol=atol)
+    for mine, theirs in zip(one.epochs, other.epochs, strict=True):
+        assert mine.train == pytest.approx(theirs.train, rel=1e-9)
 
 
 def answers(cohort: Cohort) -> Tensor:

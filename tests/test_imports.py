@@ -113,9 +113,15 @@ def test_every_module_that_is_imported_exists() -> None:
             assert name in MODULES, f"{module}:{line} imports {name}"
 
 
-def test_the_root_imports_nothing_heavy() -> None:
-    heavy = ("torch", "sklearn", "polars", "matplotlib", "pandas", "numpy")
-    code = f"import sys, coterie; print([m for m in {heavy} if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("coterie", ("torch", "sklearn", "polars", "matplotlib", "pandas", "numpy")),
+        ("coterie.verbs", ("sklearn", "matplotlib", "pandas", "scipy")),  # needed by what follows training
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(module: str, heavy: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     command = [sys.executable, "-c", code]
     found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert found.stdout == "[]\n"

@@ -16,6 +16,8 @@ from coterie.errors import DataError, ModelError
 from coterie.model import Model
 from coterie.saved import CONFIG, WEIGHTS, checksum
 
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
+
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))
 OPTIONS = {"candidates": 1, "folds": 2, "fix": {"epochs": 3, "hidden": "8"}}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from coterie.report import illustrations as drawn
@@ -80,8 +81,14 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
             "sequences": of_sequences(album, closeup, arrays),
         },
     }
+    return _template().render(shown)
+
+
+@cache
+def _template() -> Template:
+    """Compiled once a process: that takes as long as several figures."""
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.from_string(_resource("template.html")).render(shown)
+    return page.from_string(_resource("template.html"))
 
 
 def _steps(facts: dict[str, Any], arrays: dict[str, Any]) -> int:

@@ -13,8 +13,6 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from coterie.report.drawing import finite
-
 SIDE = 96  # pixels of a picture's longer side, at most
 ACROSS, TILE = 8, 40  # maps in a row of a mosaic, and pixels of each one's longer side, at most
 FILM = 960  # pixels of a film's longer side, at most
@@ -102,7 +100,7 @@ def line(steps: np.ndarray) -> Markup:
     lines = []
     for f in range(min(steps.shape[1], len(LINES)) if len(steps) else 0):
         values = steps[keep, f].astype(np.float64)
-        seen = finite(values)
+        seen = values[np.isfinite(values)]
         if not len(seen):
             continue
         low, reach = float(seen.min()), float(np.ptp(seen)) or 1.0

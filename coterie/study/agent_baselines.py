@@ -17,7 +17,7 @@ from coterie.data.environments import environment
 from coterie.metrics.unsupervised import MEASURES
 from coterie.models.agents import JUDGED, played_out, start_key
 from coterie.randomness import bits, fold
-from coterie.study.baselines import Baseline
+from coterie.study.baseline import Baseline
 
 DRAWN = 0x72616E64  # word for the keys of random actions
 

@@ -17,7 +17,7 @@ from coterie.data.describe import describe
 from coterie.metrics.catalogue import Metric
 from coterie.metrics.intervals import Interval
 from coterie.model import Model
-from coterie.study.baselines import Baseline
+from coterie.study.baseline import Baseline
 from coterie.study.importance import permutation_importance
 from coterie.study.later import score_table
 from coterie.study.looking import response, worst_rows

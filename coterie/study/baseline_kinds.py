@@ -20,7 +20,6 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, SVR
-from torch import Tensor
 
 SVM_ROWS = 10_000  # support vectors only below this many development rows …
 SVM_WORK = 4e9  # … and rows² · columns
@@ -30,24 +29,6 @@ PAIRS = 30  # classes beyond which decisions are calibrated one against the rest
 BOOSTING_WORK = 1e9  # histogram updates of one fit: several seconds on two cores
 ALPHAS = np.logspace(-3, 4, 15)
 CODES = 254  # values of a category that histogram bins have room for
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A finished baseline.
-
-    name, label: as stored and as read. validation: (n_val, K) for each fold, in the order of the fold's
-    validation positions; () without folds. test: (n_test, K), or None without test rows. Probabilities or
-    values, as a model's output; with a T before K where every step has an answer. note: what was used;
-    where `failed`, why, and there are no predictions.
-    """
-
-    name: str
-    label: str
-    validation: tuple[Tensor, ...]
-    test: Tensor | None
-    note: str
-    failed: bool = False
 
 
 @dataclass(frozen=True)

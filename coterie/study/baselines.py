@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from coterie.data.dataset import Dataset
-from coterie.study.baseline_kinds import Baseline, Kind, Size, kinds_for
+from coterie.study.baseline import Baseline
+from coterie.study.baseline_kinds import Kind, Size, kinds_for
 from coterie.study.step_baselines import fit_step_baselines
 from coterie.study.vectors import plain_numbers
 

@@ -21,10 +21,9 @@ from coterie.models.agents import AgentFamily
 from coterie.models.diffusion import Diffusion
 from coterie.models.unsupervised import UnsupervisedFamily
 from coterie.report.card import model_card
-from coterie.report.page import render
 from coterie.study.agent_baselines import fit_agent_baselines
 from coterie.study.assess import assess, member_validation
-from coterie.study.baselines import Baseline, fit_baselines
+from coterie.study.baseline import Baseline
 from coterie.study.batches import Batches
 from coterie.study.closeup import closeup
 from coterie.study.compiling import choices_of, ends_compiled
@@ -41,7 +40,6 @@ from coterie.study.planning import device_of, metric_of
 from coterie.study.problem import Problem
 from coterie.study.question import Question
 from coterie.study.remarks import about_model, cut_short, remarks, searched_names, versions
-from coterie.study.row_baselines import fit_row_baselines
 from coterie.study.selection import Scored, choose
 from coterie.study.trying import try_all
 from coterie.training.arena import Arena
@@ -127,6 +125,9 @@ def course(
 
 def _baselines(problem: Problem, model: Model, seed: int) -> Iterator[Baseline]:
     """The simple models that suit what the model does, one finished at a time."""
+    from coterie.study.baselines import fit_baselines  # scikit-learn: see baseline.py
+    from coterie.study.row_baselines import fit_row_baselines
+
     parts = (problem.dataset, problem.folds, problem.development, problem.test)
     if model.task != "unsupervised":
         return fit_baselines(*parts, task=model.task, outputs=model.target.outputs, seed=seed)
@@ -185,5 +186,12 @@ def _write(folder: Folder, facts: dict[str, Any], arrays: dict[str, Any], model:
         shutil.rmtree(made, ignore_errors=True)
     folder.write_tensors(PREDICTIONS, {n: torch.as_tensor(a) for n, a in arrays.items()})
     folder.write_json(ASSESSMENT, facts)
-    folder.write(REPORT, render(facts, arrays, curves_of(folder)))
+    folder.write(REPORT, page(folder, facts, arrays))
     folder.discard(CHECKPOINT)
+
+
+def page(folder: Folder, facts: dict[str, Any], arrays: dict[str, Any]) -> str:
+    """The report, as HTML."""
+    from coterie.report.page import render  # Matplotlib, which nothing needs before
+
+    return render(facts, arrays, curves_of(folder))

@@ -15,7 +15,7 @@ from coterie.data.dataset import Dataset
 from coterie.data.tokens import SPECIAL
 from coterie.metrics.unsupervised import MEASURES
 from coterie.models.masked import hidden_of, judging
-from coterie.study.baselines import Baseline
+from coterie.study.baseline import Baseline
 
 
 def fit_gap_baselines(

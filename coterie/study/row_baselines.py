@@ -23,7 +23,7 @@ from coterie.models.rows import Rows
 from coterie.models.shape import Shape
 from coterie.models.unsupervised import NATS, with_bits
 from coterie.objectives.diffusing import plain_error
-from coterie.study.baselines import Baseline
+from coterie.study.baseline import Baseline
 
 DENSE = 20  # numbers of a row up to which a kernel density is worth its while
 MOST_ROWS = 5000  # that it is made of

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from coterie.data.dataset import Dataset
-from coterie.study.baseline_kinds import Baseline
+from coterie.study.baseline import Baseline
 
 MOST_STEPS = 100_000  # a linear baseline is fitted on so many training steps, drawn at random, at most
 PAIRS = 4000  # entries of a vocabulary beyond which pairs of tokens are not counted

@@ -21,7 +21,6 @@ from coterie.data.scanned import loaded
 from coterie.errors import StudyError
 from coterie.model import Model
 from coterie.report.notebook import study_html
-from coterie.report.page import render
 from coterie.study.batches import candidates_kept, write_batches
 from coterie.study.course import course
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
@@ -227,6 +226,8 @@ class Study:
         arrays, _ = self._folder.read_tensors(PREDICTIONS)
         if rows is False:
             facts.update(worst=[], rows_left_out=True)
+        from coterie.report.page import render  # Matplotlib, which nothing needs before
+
         page = render(facts, arrays, curves_of(self._folder))
         if path is None:
             return self._folder.write(REPORT, page)

@@ -14,6 +14,8 @@ from coterie.data.environments import environment
 from coterie.errors import ModelError
 from coterie.models.agents import JUDGED, played_out, start_key
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 WAY = {"steps": 2000, "environments": 4, "stretch": 20, "hidden": "8", "epochs": 2}
 
 

@@ -19,7 +19,10 @@ from coterie.training import compiled, programs
 from coterie.training.events import EpochEnd, StepEnd
 
 LINEAR = {"models": ("linear",), "fix": {"epochs": 6, "batch_size": 4}}  # six steps an epoch
-pytestmark = pytest.mark.skipif(compiled.compiler() is None, reason="no C++ compiler")
+pytestmark = [
+    pytest.mark.skipif(compiled.compiler() is None, reason="no C++ compiler"),
+    pytest.mark.usefixtures("without_pages", "one_baseline"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +59,8 @@ def test_compiled_is_plain_to_rounding_and_said_in_the_report(cache, tmp_path):
     np.testing.assert_allclose(weights(on), weights(off), atol=1e-4)
     assert weights(on).tolist() != weights(off).tolist()
     assert chosen(on) == {"switches": [[0, 0, 1, 0]], "settled": True, "why": "", "trying": False}
-    assert "Steps ran compiled" in (on.folder / "report.html").read_text()
-    assert "Steps ran compiled" not in (off.folder / "report.html").read_text()
+    assert "Steps ran compiled" in on.report().read_text()
+    assert "Steps ran compiled" not in off.report().read_text()
     assert on.facts["compute"]["compiled"] == [0]
 
 

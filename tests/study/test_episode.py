@@ -12,6 +12,8 @@ import coterie as ct
 from coterie.study.fitting import curves_of
 from coterie.study.folder import Folder
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 WAY = {"steps": 2000, "environments": 4, "stretch": 20, "hidden": "8", "epochs": 2}
 
 
@@ -47,8 +49,8 @@ def test_it_can_be_typed_again_and_taken_up_again(agent):
     assert again.problem.dataset.inputs["episode"].equal(agent.problem.dataset.inputs["episode"])
 
 
-def test_the_page_is_about_an_agent(agent):
-    page = (agent.folder / "report.html").read_text(encoding="utf-8")
+def test_the_page_is_about_an_agent(agent, tmp_path):
+    page = agent.report(tmp_path / "page.html").read_text(encoding="utf-8")
     for wanted in ("learning by reward", "The return over training", "How it plays", "moment by moment"):
         assert wanted in page, wanted
     for unwanted in ("The rows it did worst", "The table has", "What it makes", "learning without labels"):

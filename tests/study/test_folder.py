@@ -2,12 +2,14 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
-from small_studies import ROOT, begun, patients, remains, tiny
+from small_studies import begun, patients, remains, tiny
 
 import coterie as ct
 from coterie.errors import CoterieError, StudyError
@@ -15,6 +17,8 @@ from coterie.study import folder as folders
 from coterie.study.events import Stopped
 from coterie.study.folder import ASKED, ASSESSMENT, EVENTS, PREDICTIONS, Folder, make_folder
 from coterie.training.events import StepEnd
+
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
 
 
 @pytest.fixture(scope="module")
@@ -160,25 +164,27 @@ def test_a_folder_that_holds_a_study_is_refused(finished):
 
 # ---- two at once ---------------------------------------------------------------------------------------
 
-HOLD = """
-import sys
-from coterie.study.folder import Folder
-lock = Folder(sys.argv[1]).lock()
-print("held", flush=True)
-sys.stdin.read()
-"""
+
+def hold(path, held, done):
+    lock = Folder(path).lock()
+    held.set()
+    done.wait(60)
+    lock.release()
 
 
 def test_a_second_process_is_refused(tmp_path, halted):
     path = laid(halted, tmp_path / "s")
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-    ) as other:
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(StudyError, match="another is at work"):
-            ct.open_study(path).run()
-        other.communicate("")
+    context = multiprocessing.get_context("fork")
+    held, done = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(path, held, done), daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons: forks beside threads
+        other.start()
+    assert held.wait(60)
+    with pytest.raises(StudyError, match="another is at work"):
+        ct.open_study(path).run()
+    done.set()
+    other.join(60)
     assert ct.open_study(path).run().finished
 
 

@@ -12,6 +12,8 @@ from coterie.study.events import RoundStart
 from coterie.study.halving import ROUNDS, behind, kept, shares
 from coterie.training.events import CohortEnd, CohortStart, EpochEnd, StepEnd
 
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
+
 HALVING = {
     "search": "halving",
     "candidates": 8,
@@ -75,7 +77,7 @@ def test_who_goes_on_has_the_same_numbers_as_without(whole, tmp_path):
 
 
 def test_it_is_told_in_the_report_and_while_it_runs(whole, tmp_path):
-    page = (whole.folder / "report.html").read_text()
+    page = whole.report(tmp_path / "page.html").read_text()
     assert "2 pruned after 1 epoch<" in page
     assert "after 12 % of their epochs the best 2 went on" in page
     events = list(begun(patients(), "ill", out=tmp_path / "s", **HALVING).events())

@@ -25,6 +25,8 @@ from coterie.training.building import build_networks, network_of
 from coterie.training.layout import Layout
 from coterie.training.plan import make_plan
 
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
+
 SHORT: dict[str, Any] = {"candidates": 1, "folds": 2}
 CNN: dict[str, Any] = {**SHORT, "models": "cnn", "fix": {"epochs": 2, "channels": "4"}}
 FINE: dict[str, Any] = {**SHORT, "fix": {"epochs": 2}}

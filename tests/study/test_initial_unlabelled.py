@@ -27,6 +27,8 @@ from coterie.training.building import build_networks
 from coterie.training.layout import Layout
 from coterie.training.plan import make_plan
 
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
+
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"hidden": (7, 5), "codes": 3},
     "sparse_autoencoder": {"hidden": (7,), "codes": 6, "activation": "tanh"},

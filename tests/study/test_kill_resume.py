@@ -1,18 +1,16 @@
 """A study that is killed or stopped and taken up again ends as if nothing had happened."""
 
-import random
-import signal
-import time
-
 import polars as pl
 import pytest
-from small_studies import begun, coterie, patients, remains, stop_after, tiny
+from small_studies import begun, patients, remains, stop_after, tiny
 
 import coterie as ct
 from coterie.errors import StudyError
 from coterie.study import fitting
 from coterie.study.events import Finished, Phase, Saved, Stopped
 from coterie.training.events import CohortEnd, EpochEnd, StepEnd
+
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
 
 STEPS = {"fix": {"epochs": 3, "hidden": "8", "batch_size": 8}}  # three an epoch
 
@@ -136,31 +134,3 @@ def test_a_resume_wants_the_data_it_began_with(tmp_path):
         ct.open_study(tmp_path / "s").run()
     pl.DataFrame(patients()).write_csv(tmp_path / "p.csv")
     assert ct.open_study(tmp_path / "s").run().finished
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-def test_killed_by_the_system_at_random_moments(tmp_path):
-    """The real thing: a process, SIGKILL, and the command line's own `resume`."""
-    file, log = tmp_path / "p.csv", tmp_path / "b" / "s" / "events.jsonl"
-    pl.DataFrame(patients(200)).write_csv(file)
-    words = ["fit", str(file), "--target=ill", "--folds=2", "--candidates=2", "--epochs=30", "--patience=0"]
-    words += ["--fix", "hidden=16", "--out", str(tmp_path / "b" / "s"), "--quiet"]
-    running, rng = coterie(*words), random.Random(3)
-    for _ in range(2):
-        lines, begin = size(log), time.monotonic()
-        while running.poll() is None and size(log) <= lines and time.monotonic() - begin < 120:
-            time.sleep(0.01)  # until it has begun, or gone on
-        time.sleep(rng.uniform(0, 0.5))
-        running.kill()
-        complaint = running.communicate()[1]
-        assert running.returncode == -signal.SIGKILL, complaint
-        running = coterie("resume", str(tmp_path / "b" / "s"), "--quiet")
-    complaint = running.communicate(timeout=300)[1]
-    assert running.returncode == 0, complaint
-    fix = {"hidden": "16", "epochs": "30", "patience": "0"}
-    whole = tiny(file, "ill", out=tmp_path / "a" / "s", fix=fix)
-    assert remains(tmp_path / "b" / "s") == remains(whole.folder)
-
-
-def size(path):
-    return path.stat().st_size if path.exists() else 0

@@ -30,6 +30,8 @@ from coterie.training.cohort import Cohort
 from coterie.training.plan import CohortPlan, Member, make_plan, member_key
 from coterie.training.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 CPU = torch.device("cpu")
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=32)
 FEW = settings(

@@ -15,6 +15,8 @@ from coterie.study.rates import HIGHEST, LOWEST, RangeTest, range_tests, with_ra
 from coterie.training.arena import Arena
 from coterie.training.events import StepEnd
 
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
+
 AUTO = {"fix": {"epochs": 3, "hidden": "8", "lr": "auto"}}
 
 
@@ -60,11 +62,11 @@ def test_what_diverged_everywhere_keeps_its_rate():
     assert RangeTest("mlp", (0,), (0.3, 1.0), (0.5, None)).lr == pytest.approx(0.1)
 
 
-def test_a_study_is_trained_with_the_rate_and_shows_how_it_was_found(whole):
+def test_a_study_is_trained_with_the_rate_and_shows_how_it_was_found(whole, tmp_path):
     found = {index: test["lr"] for test in whole.facts["compute"]["rates"] for index in test["candidates"]}
     assert set(found) == {c["index"] for c in whole.facts["candidates"]}
     assert whole.model.hyperparameters["lr"] == found[whole.facts["winner"]["index"]]
-    assert "Learning rates" in (whole.folder / "report.html").read_text()
+    assert "Learning rates" in whole.report(tmp_path / "page.html").read_text()
 
 
 def test_stopped_and_resumed_it_ends_the_same(tmp_path, whole):

@@ -15,7 +15,7 @@ from coterie.data.dataset import Dataset
 from coterie.data.schema import Column, Schema, Target
 from coterie.data.tokens import END, START, padded
 from coterie.study import step_baselines as module
-from coterie.study.baseline_kinds import Baseline
+from coterie.study.baseline import Baseline
 from coterie.study.baselines import fit_baselines
 from coterie.study.scores import Judged, judge, pooled
 

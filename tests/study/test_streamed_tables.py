@@ -30,6 +30,8 @@ from coterie.training import arena, order
 from coterie.training.events import EpochEnd
 from coterie.training.streaming import brought
 
+pytestmark = pytest.mark.usefixtures("without_pages")
+
 ROWS = 420
 
 

@@ -11,19 +11,15 @@ import pytest
 
 import coterie as ct
 from coterie.study import fitting
-from coterie.study import study as course
 from coterie.study.events import Stopped
 from coterie.study.fitting import traces_of
 from coterie.study.study import Study
 from coterie.training.events import CohortStart, StepEnd
 
+pytestmark = pytest.mark.usefixtures("without_pages", "one_baseline")
+
 TINY: dict[str, Any] = {"test_size": 0, "folds": 0, "candidates": 1}
 AND = {"x1": [1, 1, 0, 0], "x2": [1, 0, 1, 0], "y": [1, 0, 0, 0]}  # (1, 1) → 1 and (1, 0) → 0 first
-
-
-@pytest.fixture(autouse=True)
-def _without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "render", lambda *given: "<html></html>")
 
 
 def begun(data: Any, folder: Path, **options: Any) -> Study:

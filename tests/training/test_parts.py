@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_cohorts import (
     FAMILIES,
-    PLAIN,
+    TURNS,
     arena_of,
     cohort_of,
     four_members,
     run,
+    same_training,
     small,
     small_data,
     small_recipe,
-    targets_of,
 )
 
 from coterie.errors import SpecError
@@ -40,12 +40,7 @@ def looks_across(family, target):
     return bool(across)
 
 
-ALONE = [
-    (label, family, target)
-    for place, (label, family) in enumerate(PLAIN)
-    for target in (targets_of(type(family))[place % len(targets_of(type(family)))],)
-    if not looks_across(family, target) and family.name != "googlenet"
-]
+ALONE = [turn for turn in TURNS if not looks_across(*turn[1:])]
 
 
 @given(
@@ -92,11 +87,7 @@ def test_the_same_step_in_parts(family, target):
         run(cohort_of(four_members(family, small_recipe(epochs=1, eps=1e-4, accumulate=k))[:count], arena))
         for k in (1, times)
     )
-    torch.testing.assert_close(parts.flat, whole.flat, rtol=1e-7, atol=1e-9)
-    for name, buffer in whole.buffers.items():
-        torch.testing.assert_close(parts.buffers[name], buffer, rtol=1e-7, atol=1e-9)
-    for mine, theirs in zip(parts.epochs, whole.epochs, strict=True):
-        assert mine.train == pytest.approx(theirs.train, rel=1e-9)
+    same_training(parts, whole, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("option", [{"l2": 0.1}, {"clip": 0.1}, {"class_weight": "balanced"}])

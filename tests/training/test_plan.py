@@ -60,9 +60,9 @@ def test_families_do_not_mix_and_keep_their_order() -> None:
 
 
 def test_every_variant_of_a_family_is_a_structure_of_its_own() -> None:
-    for (_, a), (_, b) in product(VARIANTS, VARIANTS):
-        same = Candidate(0, a, Recipe()).structure() == Candidate(1, b, Recipe()).structure()
-        assert same == (a == b and type(a) is type(b))
+    structures = [(family, Candidate(0, family, Recipe()).structure()) for _, family in VARIANTS]
+    for (a, one), (b, other) in product(structures, structures):
+        assert (one == other) == (a == b and type(a) is type(b))
     for _, family in VARIANTS:
         assert len(plan_of((family, Recipe()), (other_numbers(family), Recipe()))) == 1
 

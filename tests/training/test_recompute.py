@@ -4,16 +4,16 @@ import pytest
 import torch
 from small_cohorts import (
     FAMILIES,
-    PLAIN,
     SMALL,
+    TURNS,
     arena_of,
     cohort_of,
     four_members,
     run,
+    same_training,
     small,
     small_data,
     small_recipe,
-    targets_of,
 )
 
 import coterie as ct
@@ -29,12 +29,7 @@ def made_of_blocks(family, target):
         return any(blocks_of(network_of(family, small_data(family, target))))
 
 
-BLOCKS = [
-    (label, family, target)
-    for place, (label, family) in enumerate(PLAIN)
-    for target in (targets_of(type(family))[place % len(targets_of(type(family)))],)
-    if family.name != "googlenet" and made_of_blocks(family, target)
-]
+BLOCKS = [turn for turn in TURNS if made_of_blocks(*turn[1:])]
 
 
 def test_who_has_blocks():
@@ -53,11 +48,7 @@ def test_the_same_numbers(family, target):
         run(cohort_of(four_members(family, small_recipe(epochs=1, recompute=on))[:1], arena))
         for on in (False, True)
     )
-    torch.testing.assert_close(again.flat, kept.flat, rtol=1e-9, atol=1e-12)
-    for name, buffer in kept.buffers.items():
-        torch.testing.assert_close(again.buffers[name], buffer, rtol=1e-9, atol=1e-12)
-    for mine, theirs in zip(again.epochs, kept.epochs, strict=True):
-        assert mine.train == pytest.approx(theirs.train, rel=1e-9)
+    same_training(again, kept, rtol=1e-9, atol=1e-12)
 
 
 def test_with_dropout_in_parts_and_in_a_group():

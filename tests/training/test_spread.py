@@ -1,6 +1,5 @@
 """Members that are spread over processes come to what they come to in one; any number of them goes on."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -8,23 +7,25 @@ import sys
 
 import pytest
 import torch
-from several_processes import alone, ended, processes, same
+from several_processes import alone, ended, goes_on, processes, same
 from small_cohorts import FAMILIES, arena_of, cohort_of, four_members, small, small_data, small_recipe
 
 import coterie as ct
 from coterie.errors import StudyError
-from coterie.metrics.catalogue import METRICS
-from coterie.training.events import EpochEnd, Retire, StepEnd
-from coterie.training.loop import train
+from coterie.training.events import Retire, StepEnd
 from coterie.training.plan import CohortPlan
 from coterie.training.spread import Spread
 
 
 @pytest.mark.parametrize(
-    ("name", "target", "metric"),
-    [("mlp", "multiclass", "log_loss"), ("linear", "regression", "rmse"), ("gan", "unsupervised", "mmd")],
+    ("name", "target", "metric", "world"),
+    [
+        ("mlp", "multiclass", "log_loss", 2),
+        ("mlp", "multiclass", "log_loss", 3),
+        ("linear", "regression", "rmse", 3),
+        ("gan", "unsupervised", "mmd", 2),
+    ],
 )
-@pytest.mark.parametrize("world", [2, 3])
 def test_as_in_one_process(name, target, metric, world, tmp_path):
     """50 steps in float64; a third process has one member of four, and somebody leaves on the way."""
     family = small(FAMILIES[name], **({"norm": "batch"} if name == "mlp" else {}))
@@ -53,36 +54,12 @@ def test_a_state_goes_on_with_any_number_of_processes(first, then, tmp_path):
     family = small(FAMILIES["mlp"], norm="batch")
     arena = arena_of(small_data(family, "multiclass"), dtype=torch.float64)
     members = four_members(family, small_recipe(epochs=6, optimizer="adam"), epochs=3)  # two leave early
-    cohort, others = alone(members, arena, "log_loss")
-    plan, chosen, begun = CohortPlan(0, members), METRICS["log_loss"], []
 
-    def events_of(cohort):
-        if isinstance(cohort, Spread):
-            return cohort.train()
-        return train(cohort, chosen.function, chosen.maximise, chosen.view)
+    def stops(epochs, event):  # of one process in the middle of an epoch
+        middle = first == 1 and epochs == 3 and isinstance(event, StepEnd) and event.step == 2
+        return middle or epochs == 4
 
-    @contextlib.contextmanager
-    def of(world):
-        if world == 1:
-            yield cohort_of(members, arena)
-        else:
-            with processes(world, tmp_path) as (ranks, _):
-                yield Spread(plan, arena, "log_loss", ranks)
-
-    with of(first) as one:
-        for event in events_of(one):
-            if isinstance(event, EpochEnd):
-                begun.append(event)
-            if len(begun) == 4 or (
-                first == 1 and len(begun) == 3 and isinstance(event, StepEnd) and event.step == 2
-            ):
-                break  # of one process in the middle of an epoch
-        tensors = {name: tensor.clone() for name, tensor in one.tensors().items()}
-        facts = one.facts()
-    with of(then) as other:
-        other.restore(tensors, facts)
-        rest = ended(other, events_of(other))
-        same(other, cohort, begun + rest, others)
+    goes_on(first, then, stops, members, arena, "log_loss", tmp_path)
 
 
 def test_another_cohorts_state_is_refused(tmp_path):
@@ -110,6 +87,7 @@ def test_a_process_that_is_gone_ends_it_with_one_clear_error(tmp_path):
             list(events)
 
 
+@pytest.mark.usefixtures("without_pages", "one_baseline")
 def test_a_study_by_torchrun(tmp_path):
     """Two real processes, from the command line: one summary, one study, the numbers of one process."""
     words = ["fit", "iris", "--models", "mlp", "--candidates", "2", "--folds", "2", "--epochs", "4", "--json"]
