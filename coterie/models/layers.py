@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from coterie.lifting.alone import alone_on_gpu
+from coterie.lifting.alone import alone_on_gpu, at_once
 from coterie.lifting.normalisation import itself
 from coterie.randomness import Portion, keep_mask
 
@@ -118,9 +118,10 @@ class BatchNorm(Masked):
         return out
 
     def _unpadded(self, x: Tensor) -> bool:
-        """Whether all of x (B, D, …) enters the statistics, on a GPU and in this process alone."""
+        """Whether all of x (B, D, …) enters the statistics, of one network alone and in this process."""
+        here = x.device.type == "cpu" and x.dtype == self.running_mean.dtype and at_once()
         several = x.numel() > x.shape[1]
-        return alone_on_gpu(x) and not self.present.ndim and self.total is itself and several
+        return not self.present.ndim and several and self.total is itself and (here or alone_on_gpu(x))
 
     def _fused(self, x: Tensor) -> Tensor:
         """The same by PyTorch's own operation, which passes over x in half precision and less often."""

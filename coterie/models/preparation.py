@@ -68,6 +68,8 @@ class TablePreparation(nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         raw = inputs["numeric"]
+        if not raw.shape[1]:  # images, texts or sequences alone
+            return {"numeric": raw, "category": inputs["category"]}
         if self.scaling == "none":
             x = torch.where(raw.isnan(), self.center, raw).clamp(-LARGEST, LARGEST)
         else:

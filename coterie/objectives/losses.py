@@ -12,25 +12,42 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from coterie.lifting.alone import at_once
+
+TINY = 1e-30  # no batch weighs less
 LOSSES = ("auto", "cross_entropy", "mse", "mae", "huber", "perceptron", "lms")
 
 
-def categorical_cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
-    """−Σ q log p with q = (1−ε)·one-hot + ε/K; target (B,) int64, smoothing ε (). Returns (B,).
+def mean(rows: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean () of rows' losses (B,), weighted (B,), and what all weigh ().
+
+    A loss of weight 0 is left out, not multiplied: a row that pads the batch may have an infinite one.
+    """
+    total = weight.sum().clamp_min(TINY)
+    rows, share = rows.masked_fill(weight.logical_not(), 0.0), weight / total
+    return (rows * share).sum(), total
+
+
+def categorical_cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor | None = None) -> Tensor:
+    """−Σ q log p with q = (1−ε)·one-hot + ε/K; target (B,) int64, smoothing ε (), None for 0. Returns (B,).
 
     Label smoothing: Szegedy et al., "Rethinking the Inception Architecture", 2016.
     """
+    if smoothing is None and at_once():
+        return F.cross_entropy(logits, target, reduction="none")
     log_p = F.log_softmax(logits, dim=-1)
     true = log_p.gather(-1, target[:, None]).squeeze(-1)
+    if smoothing is None:
+        return -true
     return -(1 - smoothing) * true - smoothing * log_p.mean(-1)
 
 
-def binary_cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
+def binary_cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor | None = None) -> Tensor:
     """Mean over K of the cross-entropy of K yes-or-no outputs; target (B, K) of 0 and 1. Returns (B,).
 
     Smoothed as two classes would be: q = (1−ε)·t + ε/2.
     """
-    q = target * (1 - smoothing) + smoothing / 2
+    q = target if smoothing is None else target * (1 - smoothing) + smoothing / 2
     return (F.softplus(logits) - q * logits).mean(-1)
 
 

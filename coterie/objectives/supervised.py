@@ -47,7 +47,7 @@ class Supervised(nn.Module):
 
     network: what the loss is of; see `Network`.
     loss: a name of `losses.LOSSES`; "auto" is cross-entropy for classes, squared error for values.
-    numbers: "label_smoothing", "huber_delta", "l1", "l2" by name; a penalty of 0 is left out.
+    numbers: "label_smoothing", "huber_delta", "l1", "l2" by name; a smoothing or penalty of 0 is left out.
     class_weight: (K,) factor of each class, or None.
 
     It has one player, who owns all parameters. For the penalties see `Penalties`.
@@ -71,6 +71,7 @@ class Supervised(nn.Module):
         self.loss = loss if loss != "auto" else ("mse" if self.task == "regression" else "cross_entropy")
         for name in ("label_smoothing", "huber_delta"):
             self.register_buffer(name, torch.tensor(numbers[name]))
+        self.smooths = numbers["label_smoothing"] > 0
         self.register_buffer("class_weight", class_weight)
         self.penalties = Penalties(numbers)
         self.players = ALONE
@@ -85,10 +86,8 @@ class Supervised(nn.Module):
         if "partner" in prepared:  # mixup, cutmix: part of the loss is that of the other row's target
             share = prepared["share"]
             rows = share * rows + (1 - share) * self._per_row(raw, target[prepared["partner"]])
-        # where, not a product alone: a padded row may hold an infinite loss, and 0·inf is not 0
-        rows = torch.where(weight > 0, rows, 0.0)
-        total = weight.sum().clamp_min(1e-30)
-        loss = self.penalties.added((rows * weight).sum() / total, self.network.parameters())
+        loss, total = losses.mean(rows, weight)
+        loss = self.penalties.added(loss, self.network.parameters())
         return torch.stack([loss, total]) if weighed else loss
 
     def _rows(self, raw: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,12 +109,13 @@ class Supervised(nn.Module):
             if self.loss == "lms":
                 return losses.least_mean_squares(raw, told)
             return losses.mistakes(raw, told, self.network.decided(raw))
+        smoothing = self.label_smoothing if self.smooths else None
         if self.task in ("multiclass", "text"):
-            return losses.categorical_cross_entropy(raw, target, self.label_smoothing)
+            return losses.categorical_cross_entropy(raw, target, smoothing)
         if self.task == "binary":
-            return losses.binary_cross_entropy(raw, target[:, None].to(raw.dtype), self.label_smoothing)
+            return losses.binary_cross_entropy(raw, target[:, None].to(raw.dtype), smoothing)
         if self.task == "multilabel":
-            return losses.binary_cross_entropy(raw, target, self.label_smoothing)
+            return losses.binary_cross_entropy(raw, target, smoothing)
         target = self.network.standardise(target)
         if self.loss == "mae":
             return losses.absolute(raw, target)

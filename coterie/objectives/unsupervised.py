@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from coterie.objectives import losses
 from coterie.objectives.penalties import Penalties
 from coterie.objectives.players import Player
 
@@ -44,7 +45,6 @@ class Unsupervised(nn.Module):
     def forward(self, batch: dict[str, Tensor], player: str = "", weighed: bool = False) -> Tensor:
         """The loss (); weighed: and what all rows of the batch weigh together, (2,)."""
         weight = batch["weight"] * batch["present"]
-        rows = torch.where(weight > 0, self.network.losses(batch, player), 0.0)
-        total = weight.sum().clamp_min(1e-30)
-        loss = self.penalties.added((rows * weight).sum() / total, self.network.parameters())
+        loss, total = losses.mean(self.network.losses(batch, player), weight)
+        loss = self.penalties.added(loss, self.network.parameters())
         return torch.stack([loss, total]) if weighed else loss

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from coterie.data.hosts import HOSTS
 from coterie.training.compiled import Program
-from coterie.training.turn import Given, Turn
+from coterie.training.given import Given
+from coterie.training.turn import Turn
 
 KEPT = 16  # graphs of one turn, which batches of other widths need; what comes after them runs plainly
 AGREE = 0.5  # of an update: what would be missing, or be there twice, changes more

@@ -26,6 +26,7 @@ from coterie.training.captured import Captured, captured
 from coterie.training.compiled import Program, Unsuited
 from coterie.training.cost import cost_of
 from coterie.training.events import MemberId
+from coterie.training.given import Given
 from coterie.training.groups import in_groups
 from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS
@@ -38,7 +39,7 @@ from coterie.training.schedules import factors
 from coterie.training.start import Pace
 from coterie.training.step import Step
 from coterie.training.streaming import brought, far_from
-from coterie.training.turn import Given, Turn
+from coterie.training.turn import Turn
 
 SITES = site("sites")
 T = TypeVar("T")
@@ -161,6 +162,7 @@ class Cohort:
         stay = [p for p in range(len(self.alive)) if p not in done]
         keep = torch.tensor(stay, dtype=torch.int64, device=self.arena.device)
         self.alive = [self.alive[p] for p in stay]
+        self.steps.forget()  # a group of one: the row that it leaves
         self.flat = self.flat[keep]
         self.buffers = {n: b[keep] for n, b in self.buffers.items()}
         self.slots = {n: s[keep] for n, s in self.slots.items()}
@@ -226,8 +228,7 @@ class Cohort:
         idle = draw.idle[s]
         saved = None if idle is None else self._copy(idle)
         turns = [player for player in self.steps.players if s % player.every == 0]
-        alone = len(self.alive) == 1 and self.arena.device.type == "cuda"  # see `BatchNorm`
-        self.steps.full = alone and (s + 1) * self.batch <= self.counts[0]
+        self.steps.full = len(self.alive) == 1 and (s + 1) * self.batch <= self.counts[0]  # see `BatchNorm`
         for player in turns:
             given = self.given(draw, player, s)
             loss, running = in_groups(self.turns[player.name], given, self.scratch, self.size)

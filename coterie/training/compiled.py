@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from coterie.training.turn import Given, Turn
+from coterie.training.given import Given
+from coterie.training.turn import Turn
 
 MEMBERS, ROWS = 1_000_003, 998_244_353  # primes that no other size is a multiple of
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from coterie.training.turn import Given
+from coterie.training.given import Given
 
 Told = tuple[Tensor, dict[str, Tensor]]  # losses (M,) and running buffers (M, …)
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from coterie.lifting.alone import at_once
+
 Slots = dict[str, Tensor]
 Hyper = dict[str, Tensor]
 Update = Callable[[Tensor, Tensor, Slots, Hyper, Tensor], None]
@@ -70,11 +72,33 @@ def rmsprop(p: Tensor, g: Tensor, slots: Slots, hyper: Hyper, t: Tensor) -> None
 
 def adam(p: Tensor, g: Tensor, slots: Slots, hyper: Hyper, t: Tensor) -> None:
     """Momentum over a running root mean square, both corrected for their start at 0. Kingma & Ba, 2015."""
+    if len(p) == 1 and p.device.type == "cpu" and hyper["lr"].numel() == 1 and at_once():
+        _adam_alone(p, g, slots, hyper, t)
+        return
     beta1, beta2 = hyper["beta1"], hyper["beta2"]
     mean = slots["mean"].lerp_(g, 1 - beta1)
     square = slots["square"].mul_(beta2).add_(g.square_().mul_(1 - beta2))
     scale = torch.sqrt(square, out=g).div_((1 - beta2**t).sqrt_()).add_(hyper["eps"])
     p.sub_(torch.div(mean, scale, out=g).mul_(hyper["lr"] / (1 - beta1**t)))
+
+
+def _adam_alone(p: Tensor, g: Tensor, slots: Slots, hyper: Hyper, t: Tensor) -> None:
+    """The same of one member, in one pass over memory instead of ten; to rounding."""
+    torch._fused_adam_(
+        [p],
+        [g],
+        [slots["mean"]],
+        [slots["square"]],
+        [],
+        [t],
+        lr=hyper["lr"].item(),
+        beta1=hyper["beta1"].item(),
+        beta2=hyper["beta2"].item(),
+        eps=hyper["eps"].item(),
+        weight_decay=0.0,  # is done already
+        amsgrad=False,
+        maximize=False,
+    )
 
 
 OPTIMIZERS: dict[str, Optimizer] = {

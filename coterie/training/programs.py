@@ -21,7 +21,8 @@ from pathlib import Path
 import torch
 
 from coterie.training.compiled import Program, Unsuited, build, compiler, given_of, leaves
-from coterie.training.turn import Given, Turn
+from coterie.training.given import Given
+from coterie.training.turn import Turn
 
 KEPT = 200  # programs, those used last; each takes about 2 MiB
 COST, RATIO = 30.0, 0.6  # seconds to make one, and the pace with it by that without, before any is known

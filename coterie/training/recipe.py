@@ -49,7 +49,9 @@ class Recipe(Spec):
     clip: float = number(
         0.0, low=0, high=1e6, switch=True, help="largest norm of a member's gradient; 0: no clipping"
     )
-    label_smoothing: float = number(0.0, low=0, high=0.9, help="share of certainty spread over all classes")
+    label_smoothing: float = number(
+        0.0, low=0, high=0.9, switch=True, help="share of certainty spread over all classes"
+    )
     huber_delta: float = number(
         1.0, low=0, high=1e6, above=True, help="where huber turns linear, in target deviations"
     )

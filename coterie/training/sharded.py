@@ -32,6 +32,7 @@ from coterie.training.arena import Arena
 from coterie.training.cohort import Cohort
 from coterie.training.compiled import Unsuited
 from coterie.training.cost import cost_of
+from coterie.training.given import Given
 from coterie.training.optimizers import clip, update
 from coterie.training.outputs import outputs
 from coterie.training.parts import Parts, passes
@@ -39,7 +40,7 @@ from coterie.training.plan import CohortPlan
 from coterie.training.ranks import Ranks, gone
 from coterie.training.recipe import Recipe
 from coterie.training.step import Step
-from coterie.training.turn import Given, Turn
+from coterie.training.turn import Turn
 
 SPEED = 1.5e10  # multiply-adds a second of one process, as in the estimate before a start
 CALL, EXCHANGE = 8e-4, 3e8  # what sharing takes on one machine's gloo: seconds a call, and bytes a second
@@ -131,6 +132,7 @@ class SharedTurn(Turn):
         assert scratch is not None
         whole = given._replace(flat=self.exchange.whole(given.flat, scratch.shape[1]))
         _, loss, running = self.gradients(whole, scratch[:, self.own.place])
+        self.step.forget()  # or the whole row would lie in memory until the next is there
         if self.own.names:
             self.move(given, scratch)
         return loss, running

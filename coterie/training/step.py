@@ -14,24 +14,30 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import _engine_run_backward
 from torch.func import functional_call, grad_and_value, vmap
 
 from coterie.models.layers import Keyed, Masked, itself
 from coterie.objectives.players import ALONE, Player
 from coterie.randomness import Portion, site
+from coterie.training.given import Given
 from coterie.training.layout import Layout
 from coterie.training.parts import WHOLE, Parts
+from coterie.training.places import Places
 from coterie.training.recompute import recompute
 
 NETWORK = "network."  # where an objective keeps its network
 WEIGHT = "weight"  # of a part's rows: told beside the running buffers
+# which axis of what is given is that of the members, for `vmap`: a gradient asks for no more than these
+OF_A_MEMBER = Given(0, None, 0, 0, 0, 0, None, None, None)  # type: ignore[arg-type]
 
 
 class Step:
     """The lifted functions of one structure.
 
     objective: a module with a `network`, used only for its structure: parameters and buffers are handed
-    in at every call, each with a leading axis M. widest: the most numbers that one layer makes of a row.
+    in at every call, each with a leading axis M (those of a group of one stay in place from call to call).
+    widest: the most numbers that one layer makes of a row.
     again: whether blocks compute their activations again instead of keeping them; see `recompute.py`.
     half: whether products are computed in bfloat16 in training (PyTorch's autocast).
     """
@@ -70,48 +76,38 @@ class Step:
         self.players: tuple[Player, ...] = getattr(objective, "players", ALONE)
         self.owned = {player.name: layout.part(player.name).names for player in self.players}
         self.layouts = {name: layout.only(owned) for name, owned in self.owned.items()}
-        self._all_gradients = vmap(self._gradient, in_dims=(0, 0, 0, 0, 0, None, None, None))
+        self.places = Places(self.objective)
+        self.bare = {name: self.places[name] for name in self.places.at}
+        self.forget()
+        self._all_gradients = vmap(self._gradient, in_dims=(OF_A_MEMBER, None, None))
         self._all_own_rows = vmap(self._output, in_dims=(0, 0, 0, None, None))
         self._all_same_rows = vmap(self._output, in_dims=(0, 0, None, None, None))
 
     def gradient(
-        self,
-        flat: Tensor,
-        buffers: dict[str, Tensor],
-        rows: Tensor,
-        present: Tensor,
-        keys: Tensor,
-        data: dict[str, Tensor],
-        player: str = "",
-        out: Tensor | None = None,
-        parts: Parts = WHOLE,
+        self, given: Given, player: str = "", out: Tensor | None = None, parts: Parts = WHOLE
     ) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
         """Every member's gradient of the player's loss (M, P), P being what it owns; None if that is nothing.
 
-        flat (M, P); buffers (M, …) by name in the objective; rows (M, B) into data, whose tensors are
-        (N, …) and shared; present (M, B) of 0 and 1; keys (M, S); out: where to write the gradient; parts: in
-        which the batch is gone through (of several processes each gets what its own parts add to it).
+        out: where to write the gradient; parts: in which the batch is gone through (of several processes each
+        gets what its own parts add to it).
         Beside it the losses (M,) and the running buffers as the forward pass left them.
         """
         self._mode(training=True)
         if parts.of > 1:
-            return self._in_parts(flat, buffers, rows, present, keys, data, player, out, parts)
-        grads, loss, running = self._differentiated(flat, buffers, rows, present, keys, data, player, False)
-        return self.layouts[player].flat(grads, lead=1, out=out) if grads else None, loss, running
+            return self._in_parts(given, player, out, parts)
+        grads, loss, running = self._differentiated(given, player, False)
+        if not grads:
+            return None, loss, running
+        layout = self.layouts[player]
+        if len(given.flat) == 1:
+            return layout.flat(grads, out=None if out is None else out[0])[None], loss, running
+        return layout.flat(grads, lead=1, out=out), loss, running
 
     def _in_parts(
-        self,
-        flat: Tensor,
-        buffers: dict[str, Tensor],
-        rows: Tensor,
-        present: Tensor,
-        keys: Tensor,
-        data: dict[str, Tensor],
-        player: str,
-        out: Tensor | None,
-        parts: Parts,
+        self, given: Given, player: str, out: Tensor | None, parts: Parts
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """As `gradient`: parts' gradients, each times what its rows weigh, over what all weigh."""
+        flat = given.flat
         if out is None:
             out = flat.new_empty(len(flat), self.layouts[player].parameters)
         sums = self.layouts[player].views(out.zero_())
@@ -119,15 +115,14 @@ class Step:
         first: dict[str, Tensor] = {}
         apart: dict[str, Tensor] = {}
         seen = flat.new_zeros(len(flat))  # rows
-        portions = parts.portions(rows.shape[1])
-        rows, present = parts.filled(rows, present)
+        portions = parts.portions(given.rows.shape[1])
+        rows, present = parts.filled(given.rows, given.present)
         for portion in portions:
             at = slice(portion.start, portion.start + portion.rows)
+            part = given._replace(rows=rows[:, at], present=present[:, at])
             self._stand(portion, parts.total)
             try:
-                grads, loss, running = self._differentiated(
-                    flat, buffers, rows[:, at], present[:, at], keys, data, player, True
-                )
+                grads, loss, running = self._differentiated(part, player, True)
             finally:
                 self._stand(None, itself)
             weight = running.pop(WEIGHT)
@@ -135,7 +130,7 @@ class Step:
             for name, grad in grads.items():
                 sums[name].add_(grad)
             # each part starts with the buffers as they were; where they end differently, rows are averaged
-            count, first = present[:, at].sum(1), first or running
+            count, first = part.present.sum(1), first or running
             seen += count
             for name, buffer in running.items():
                 if buffer.is_floating_point():
@@ -147,28 +142,17 @@ class Step:
         return out, loss / weight, first | {n: first[n] + t / along(seen, t) for n, t in apart.items()}
 
     def _differentiated(
-        self,
-        flat: Tensor,
-        buffers: dict[str, Tensor],
-        rows: Tensor,
-        present: Tensor,
-        keys: Tensor,
-        data: dict[str, Tensor],
-        player: str,
-        weighed: bool,
+        self, given: Given, player: str, weighed: bool
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        """Every member's gradients (M, …) by name, losses (M,) and running buffers.
+        """Every member's gradients (M, …) by name, losses (M,) and running buffers; of a group of one its
+        gradients (…).
 
         weighed: losses are multiplied by what the rows weigh, which is told as WEIGHT beside the buffers.
         """
-        if len(flat) > 1:
-            return self._all_gradients(flat, buffers, rows, present, keys, data, player, weighed)
-        mine = {name: b[0] for name, b in buffers.items()}
-        grads, loss, running = self._gradient_alone(
-            flat[0], mine, rows[0], present[0], keys[0], data, player, weighed
-        )
-        grads, running = ({n: t[None] for n, t in part.items()} for part in (grads, running))
-        return grads, loss[None], running
+        if len(given.flat) > 1:
+            return self._all_gradients(given, player, weighed)
+        grads, loss, running = self._gradient_alone(given, player, weighed)
+        return grads, loss[None], {name: buffer[None] for name, buffer in running.items()}
 
     def _stand(self, portion: Portion | None, total: Callable[[Tensor], Tensor]) -> None:
         """Tells the layers that draw which rows of a batch come next, and those that count how to sum."""
@@ -205,70 +189,98 @@ class Step:
     # ---- one member ------------------------------------------------------------------------------------
 
     def _loss(
-        self,
-        parameters: dict[str, Tensor],
-        buffers: dict[str, Tensor],
-        rows: Tensor,
-        present: Tensor,
-        keys: Tensor,
-        data: dict[str, Tensor],
-        player: str,
-        weighed: bool,
+        self, parameters: dict[str, Tensor], given: Given, player: str, weighed: bool
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        batch = {name: column[rows] for name, column in data.items()}
-        batch["present"] = present
-        tensors = {NETWORK + name: p for name, p in parameters.items()} | buffers
-        tensors |= {name: keys[s] for s, name in enumerate(self.keyed)}
-        tensors |= dict.fromkeys(self.masked, present.new_ones(()) if self.full and not weighed else present)
-        with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.half):
-            loss = functional_call(self.objective, tensors, (batch, player, weighed), tie_weights=False)
-        running = {name: tensors[name].detach() for name in self.running}
+        """The loss and the running buffers, of tensors that are handed in and taken out again."""
+        tensors = {NETWORK + name: p for name, p in parameters.items()} | given.buffers
+        tensors |= self._drawn(given.keys, given.present, weighed)
+        batch = {name: column[given.rows] for name, column in given.data.items()}
+        before = self.places.put(tensors)
+        try:
+            return self._called(batch | {"present": given.present}, player, weighed)
+        finally:
+            self.places.put(before)
+
+    def _drawn(self, keys: Tensor, present: Tensor, weighed: bool) -> dict[str, Tensor]:
+        """What differs a step and reaches layers through buffers."""
+        present = present.new_ones(()) if self.full and not weighed else present
+        return dict(zip(self.keyed, keys.unbind(), strict=True)) | dict.fromkeys(self.masked, present)
+
+    def _called(
+        self, batch: dict[str, Tensor], player: str, weighed: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch and the running buffers, by the tensors that are in place."""
+        if self.half:
+            with torch.autocast(batch["present"].device.type, torch.bfloat16):
+                loss = self.objective(batch, player, weighed)
+        else:
+            loss = self.objective(batch, player, weighed)
+        running = {name: self.places[name].detach() for name in self.running}
         if not weighed:
             return loss, running
         return loss[0] * loss[1], running | {WEIGHT: loss[1].detach()}
 
     def _gradient(
-        self,
-        flat: Tensor,
-        buffers: dict[str, Tensor],
-        rows: Tensor,
-        present: Tensor,
-        keys: Tensor,
-        data: dict[str, Tensor],
-        player: str,
-        weighed: bool,
+        self, given: Given, player: str, weighed: bool
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        every = self.layout.views(flat)
+        every = self.layout.views(given.flat)
         own = {name: every[name] for name in self.owned[player]}
         if not own:
-            loss, running = self._loss(every, buffers, rows, present, keys, data, player, weighed)
+            loss, running = self._loss(every, given, player, weighed)
             return own, loss, running
 
         def of(own: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-            return self._loss(every | own, buffers, rows, present, keys, data, player, weighed)
+            return self._loss(every | own, given, player, weighed)
 
         grads, (loss, running) = grad_and_value(of, has_aux=True)(own)
         return grads, loss, running
 
+    # ---- a group of one --------------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Lets go of what a group of one was given."""
+        self.places.put(self.bare)
+        self._flat: Tensor | None = None
+        self._leaves: list[Tensor] = []  # what the player learns
+        self._learner: str | None = None
+        self._buffers: dict[str, Tensor] = {}
+
     def _gradient_alone(
-        self,
-        flat: Tensor,
-        buffers: dict[str, Tensor],
-        rows: Tensor,
-        present: Tensor,
-        keys: Tensor,
-        data: dict[str, Tensor],
-        player: str,
-        weighed: bool,
+        self, given: Given, player: str, weighed: bool
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        every = self.layout.views(flat)
-        leaves = {n: every[n].detach().requires_grad_() for n in self.owned[player]}
-        with torch.set_grad_enabled(bool(leaves)):
-            loss, running = self._loss(every | leaves, buffers, rows, present, keys, data, player, weighed)
-        if not leaves:
-            return leaves, loss, running
-        grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
-        return dict(zip(leaves, grads, strict=True)), loss.detach(), running
+        """As `_gradient`, of what has a leading 1."""
+        self._stay(given, player)
+        rows, present = given.rows[0], given.present[0]
+        self.places.put(self._drawn(given.keys[0], present, weighed))
+        # the same as by indexing, which is faster where it is lifted, and takes ten times as long for images
+        batch = {name: column.index_select(0, rows) for name, column in given.data.items()}
+        batch["present"] = present
+        with torch.set_grad_enabled(bool(self._leaves)):
+            loss, running = self._called(batch, player, weighed)
+        if not self._leaves:
+            return {}, loss, running
+        # as `torch.autograd.grad`, whose looking at what it is given takes as long as a small layer
+        ones, leaves = torch.ones_like(loss), tuple(self._leaves)
+        grads = _engine_run_backward((loss,), (ones,), False, False, leaves, True, accumulate_grad=False)
+        found = (torch.zeros_like(a) if g is None else g for a, g in zip(leaves, grads, strict=True))
+        return dict(zip(self.owned[player], found, strict=True)), loss.detach(), running
+
+    def _stay(self, given: Given, player: str) -> None:
+        """Parameters, as views of the one row, and buffers stay in the modules until others are given:
+        handing them in at every step takes as long as a small network's arithmetic."""
+        if self._flat is not given.flat:
+            self._flat, self._learner, self._leaves = given.flat, None, []
+            views = self.layout.views(given.flat[0])
+            self.places.put({NETWORK + name: view.detach() for name, view in views.items()})
+        if self._learner != player:
+            for leaf in self._leaves:
+                leaf.requires_grad_(False)
+            self._learner = player
+            self._leaves = [self.places[NETWORK + n].requires_grad_() for n in self.owned[player]]
+        fresh = {n: b for n, b in given.buffers.items() if self._buffers.get(n) is not b}
+        self.places.put({name: buffer[0] for name, buffer in fresh.items()})
+        # those that a forward pass moves on are to be handed in again
+        self._buffers |= {n: b for n, b in fresh.items() if n not in self.running}
 
     def _output(
         self, flat: Tensor, buffers: dict[str, Tensor], rows: Tensor, data: dict[str, Tensor], what: str

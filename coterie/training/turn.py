@@ -1,49 +1,18 @@
 """A player's turn of all members: gradient and update, in place. This is what is compiled.
 
-M members, P parameters of one, N rows of data, B batch, S sites that draw random numbers.
+M members, P parameters of one.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
+from coterie.training.given import Given
 from coterie.training.optimizers import update
-from coterie.training.parts import Parts, passes
+from coterie.training.parts import WHOLE, Parts, passes
 from coterie.training.recipe import Recipe
 from coterie.training.step import Step
-
-
-class Given(NamedTuple):
-    """What a turn works on. flat and slots are written; the rest is read."""
-
-    flat: Tensor  # (M, P): all parameters, of whichever player
-    slots: dict[str, Tensor]  # (M, P): what the optimizer keeps
-    buffers: dict[str, Tensor]  # (M, …)
-    rows: Tensor  # (M, B) into data
-    present: Tensor  # (M, B) of 0 and 1
-    keys: Tensor  # (M, S)
-    data: dict[str, Tensor]  # (N, …)
-    hyper: dict[str, Tensor]  # (M, 1), but "lr" (M, own) where layers learn at rates of their own
-    t: Tensor  # (M, 1): this step's number, from 1
-
-    def named(self) -> list[tuple[str, str, Tensor]]:
-        """Every tensor with its part and its name there, in an order that names alone decide."""
-        found = []
-        for part, what in zip(self._fields, self, strict=True):
-            each: dict[str, Tensor] = {"": what} if isinstance(what, Tensor) else what  # type: ignore[assignment]
-            found += [(part, name, each[name]) for name in sorted(each)]
-        return found
-
-    def some(self, place: slice) -> Given:
-        """The same for some of the members."""
-        flat, slots, buffers, rows, present, keys, data, hyper, t = self
-        slots, buffers, hyper = ({n: x[place] for n, x in each.items()} for each in (slots, buffers, hyper))
-        return Given(
-            flat[place], slots, buffers, rows[place], present[place], keys[place], data, hyper, t[place]
-        )
 
 
 class Turn:
@@ -60,24 +29,26 @@ class Turn:
 
     def __call__(self, given: Given, scratch: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The losses (M,), and running buffers as the forward pass left them; scratch (M, P) is used up."""
-        place = self.own.place
-        gradient, loss, running = self.gradients(given, None if scratch is None else scratch[:, place])
+        gradient, loss, running = self.gradients(given, None if scratch is None else self.mine(scratch))
         if gradient is not None:
             self.move(given, gradient)
         return loss, running
 
     def parts(self, rows: int) -> Parts:
         """The parts in which a batch of so many rows is gone through."""
-        return Parts(passes(self.recipe.accumulate, rows))
+        return Parts(passes(self.recipe.accumulate, rows)) if self.recipe.accumulate > 1 else WHOLE
+
+    def mine(self, whole: Tensor) -> Tensor:
+        """(M, own) of (M, P)."""
+        return whole if self.own.names == self.step.layout.names else whole[:, self.own.place]
 
     def move(self, given: Given, gradient: Tensor) -> None:
         """One step of what the player owns; the gradient (M, own) is used up."""
-        place = self.own.place
         update(
             self.recipe.optimizer,
-            given.flat[:, place],
+            self.mine(given.flat),
             gradient,
-            {name: slot[:, place] for name, slot in given.slots.items()},
+            {name: self.mine(slot) for name, slot in given.slots.items()},
             given.hyper,
             given.t,
             self.own.weights,
@@ -107,9 +78,7 @@ class Turn:
             self.groups *= 2  # only here is what the failed attempt held free again
 
     def _gradient(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
-        flat, _, buffers, rows, present, keys, data, _, _ = given
-        parts = self.parts(rows.shape[1])
-        return self.step.gradient(flat, buffers, rows, present, keys, data, self.player, out, parts)
+        return self.step.gradient(given, self.player, out, self.parts(given.rows.shape[1]))
 
 
 def _is_memory(error: Exception) -> bool:

@@ -77,7 +77,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "l1": ({"l1": 0.01}, {"l1": 0.1}),
     "l2": ({"l2": 0.01}, {"l2": 0.1}),
     "clip": ({"optimizer": "sgd", "lr": 0.5, "clip": 0.1}, {"clip": 0.02}),
-    "label_smoothing": ({"label_smoothing": 0.1}, {"label_smoothing": 0.0}),
+    "label_smoothing": ({"label_smoothing": 0.1}, {"label_smoothing": 0.3}),
     "class_weight": ({"class_weight": "balanced"}, {}),
     "order=rows": ({"order": "rows"}, {}),
     "accumulate": ({"accumulate": 3}, {}),

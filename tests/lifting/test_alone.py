@@ -94,25 +94,16 @@ def test_weights_that_are_dropped_by_hash_are_written_out(monkeypatch: pytest.Mo
     assert asked
 
 
-def trained(
-    name: str, members: int, *, asked: list[Any] | None = None, full: bool = False, **given: Any
-) -> Cohort:
-    """After three whole batches; asked: what they ask for; full: whether layers know that."""
+def trained(name: str, members: int, *, asked: list[Any] | None = None, **given: Any) -> Cohort:
+    """After three whole batches; asked: what they ask for."""
     family = small(FAMILIES[name], **given)
     arena = arena_of(small_data(family, targets_of(type(family))[-4:][0]), dtype=torch.float64)
     cohort = cohort_of(four_members(family, small_recipe(lr=1e-3, eps=1e-2))[:members], arena)
     draw = cohort.draw()
     if asked is not None:
         asked.clear()  # what building it asked
-    (player, *_) = cohort.steps.players
     for _ in range(3):
-        if full:  # as the cohort does itself on a GPU
-            cohort.steps.full = True
-            _, running = cohort.turns[player.name](cohort.given(draw, player, cohort.step), cohort.scratch)
-            cohort.buffers |= running
-            cohort.step += 1
-        else:
-            cohort.advance(draw)
+        cohort.advance(draw)
     return cohort
 
 
@@ -148,19 +139,25 @@ def test_batch_statistics_without_padding_are_pytorchs(
     name: str, norm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"norm": norm} if norm else {}
-    plain = trained(name, 1, **settings)
-    pretend(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(layers, "at_once", lambda: False)
+        plain = trained(name, 1, **settings)
     asked: list[Any] = []
     plainly = F.batch_norm
     monkeypatch.setattr(F, "batch_norm", lambda *given: asked.append(given) or plainly(*given))
-    fused = trained(name, 1, full=True, **settings)
+    fused = trained(name, 1, **settings)
     assert asked
     torch.testing.assert_close(fused.flat, plain.flat, rtol=1e-8, atol=1e-9)
     for key, buffer in plain.buffers.items():
         torch.testing.assert_close(fused.buffers[key], buffer, rtol=1e-8, atol=1e-9)
-    asked.clear()
-    trained(name, 1, **settings)
-    assert not asked, "a batch may be padded unless it is known to be whole"
+
+
+def test_a_batch_may_be_padded_unless_it_is_known_to_be_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = layers.BatchNorm(3), torch.randn(4, 3)
+    before = layer(x)
+    layer.present = torch.ones(4)
+    monkeypatch.setattr(F, "batch_norm", None)
+    torch.testing.assert_close(layer(x), before)
 
 
 def test_maps_are_arranged_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:

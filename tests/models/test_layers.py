@@ -33,6 +33,14 @@ def gradients(layer: nn.Module, x: Tensor, weight: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad((layer(x) * weight).sum(), [x, layer.weight, layer.bias]))
 
 
+@pytest.fixture(params=[True, False], ids=["fused", "written"])
+def fused(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With PyTorch's fused kernel, as for a group of one, and as it is lifted."""
+    if not request.param:
+        monkeypatch.setattr("coterie.models.layers.at_once", lambda: False)
+
+
+@pytest.mark.usefixtures("fused")
 @pytest.mark.parametrize(("momentum", "eps"), [(0.1, 1e-5), (0.7, 1e-2)])
 def test_batch_norm_is_pytorchs(momentum: float, eps: float) -> None:
     ours, theirs = pair(5, momentum, eps)

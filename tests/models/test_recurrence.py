@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from coterie.models.cells import Recurrence
 from coterie.models.recurrent import GRU, LSTM, RNN, Stack
 
 B, T, W, H = 5, 7, 3, 4
@@ -14,6 +15,14 @@ MASK = torch.arange(T) < LENGTHS[:, None]
 KINDS = [(RNN, nn.RNN), (LSTM, nn.LSTM), (GRU, nn.GRU)]
 
 
+@pytest.fixture(params=[True, False], ids=["fused", "written"])
+def fused(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With PyTorch's fused kernel, as for a group of one, and as it is lifted."""
+    if not request.param:
+        monkeypatch.setattr("coterie.models.cells.at_once", lambda: False)
+
+
+@pytest.mark.usefixtures("fused")
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("family", "theirs"), KINDS, ids=["rnn", "lstm", "gru"])
 def test_values_and_gradients_are_pytorchs(family: type, theirs: type, bidirectional: bool) -> None:
@@ -38,6 +47,26 @@ def test_values_and_gradients_are_pytorchs(family: type, theirs: type, bidirecti
     (theirs_first,) = torch.autograd.grad((wanted * weight).sum(), [first])
     place = [n for n, _ in own.named_parameters()].index("layers.0.0.weight_hh")
     torch.testing.assert_close(mine[1 + place], theirs_first, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+def test_alone_is_as_lifted(
+    backward: bool, kind: str, activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every step, padding and rows without steps too, and with no padding at all."""
+    torch.manual_seed(0)
+    layer = Recurrence(kind, W, H, backward, activation).double()
+    x, none, weight = torch.randn(B, T, W).double(), MASK.clone(), torch.randn(B, T, H).double()
+    none[1] = False
+    for mask in (none, torch.ones_like(MASK)):
+        found = []
+        for at_once in (True, False):
+            monkeypatch.setattr("coterie.models.cells.at_once", lambda at_once=at_once: at_once)
+            made = layer(x, mask)
+            found.append([made, *torch.autograd.grad((made * weight).sum(), list(layer.parameters()))])
+        torch.testing.assert_close(*found, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("family", "_"), KINDS, ids=["rnn", "lstm", "gru"])

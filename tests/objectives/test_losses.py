@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 from torch import Tensor
+from torch.func import vmap
 from torch.nn import functional as F
 
 from coterie.objectives import losses
@@ -49,6 +51,32 @@ def test_categorical_cross_entropy(smoothing: float) -> None:
         lambda x: F.cross_entropy(x, target, reduction="none", label_smoothing=smoothing),
         normal(B, K),
     )
+
+
+def test_without_smoothing_is_smoothing_by_0() -> None:
+    """By PyTorch's own kernel, and as it is lifted."""
+    target, none = classes(), torch.zeros((), dtype=DOUBLE)
+    smoothed = partial(losses.categorical_cross_entropy, target=target, smoothing=none)
+    same(lambda x: losses.categorical_cross_entropy(x, target), smoothed, normal(B, K))
+    same(lambda x: vmap(losses.categorical_cross_entropy)(x[None], target[None])[0], smoothed, normal(B, K))
+    same(
+        lambda x: losses.binary_cross_entropy(x, labels()),
+        lambda x: losses.binary_cross_entropy(x, labels(), none),
+        normal(B, K),
+    )
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+def test_the_mean_leaves_out_what_weighs_nothing(lifted: bool) -> None:
+    rows, weight = normal(4), torch.tensor([2.0, 0.0, 1.0, 0.0], dtype=DOUBLE)
+    rows[1] = torch.inf
+    rows.requires_grad_()
+    value, total = vmap(losses.mean)(rows[None], weight[None]) if lifted else losses.mean(rows, weight)
+    assert total.item() == 3
+    torch.testing.assert_close(value.sum(), (2 * rows[0] + rows[2]) / 3)
+    (slope,) = torch.autograd.grad(value.sum(), [rows])
+    torch.testing.assert_close(slope, weight / 3)
+    assert losses.mean(normal(4), torch.zeros(4, dtype=DOUBLE))[0].item() == 0
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

@@ -124,9 +124,9 @@ def epochs(cohort: Cohort, count: int, whole: bool = True) -> None:
             cohort.end_epoch(draw)
 
 
-def assert_same(ours: Cohort, theirs: Cohort) -> None:
+def assert_same(ours: Cohort, theirs: Cohort, rounding: float = 0.0) -> None:
     for name, tensor in theirs.tensors().items():
-        assert torch.equal(ours.tensors()[name].nan_to_num(7.0), tensor.nan_to_num(7.0)), name
+        torch.testing.assert_close(ours.tensors()[name], tensor, rtol=rounding, atol=rounding, equal_nan=True)
 
 
 CASES = {
@@ -179,7 +179,7 @@ def test_after_a_retirement_it_is_recorded_anew_down_to_one_member(name: str) ->
         epochs(cohort, 1)
         cohort.retire({0: "pruned", 2: "pruned"})
         epochs(cohort, 1)
-    assert_same(ours, plain)
+    assert_same(ours, plain, 1e-9)  # one alone that is written down takes no fused kernels
     assert recorder.recorded == 3
 
 

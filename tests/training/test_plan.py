@@ -25,7 +25,7 @@ def plan_of(
 
 
 def test_numbers_stack() -> None:
-    numbers: dict[str, Any] = {"lr": 0.1, "momentum": 0.2, "epochs": 9, "patience": 3, "label_smoothing": 0.1}
+    numbers: dict[str, Any] = {"lr": 0.1, "momentum": 0.2, "epochs": 9, "patience": 3, "huber_delta": 0.1}
     plans = plan_of((MLP(dropout=0.1), Recipe()), (MLP(dropout=0.4), Recipe(**numbers)))
     assert len(plans) == 1
     assert len(plans[0].members) == 2 * 3 * 2
@@ -42,7 +42,7 @@ def test_structure_groups(field: str) -> None:
     assert [getattr(p.recipe, field) for p in plans] == [spec.default(Recipe, field), other]
 
 
-@pytest.mark.parametrize("field", ["weight_decay", "l1", "l2", "clip"])
+@pytest.mark.parametrize("field", ["weight_decay", "l1", "l2", "clip", "label_smoothing"])
 def test_a_switch_groups_by_whether_it_is_on(field: str) -> None:
     recipes = [Recipe(**{field: value}) for value in (0.0, 0.1, 0.7)]
     assert [len(p.members) for p in plan_of(*((MLP(), r) for r in recipes))] == [6, 12]

@@ -79,14 +79,11 @@ def test_is_where_the_gradient_of_the_loss_is_zero(target: str) -> None:
     cohort = solved(target)
     rows, counts = cohort.folds[cohort.fold_of], torch.from_numpy(cohort.counts)
     present = (torch.arange(rows.shape[1]) < counts[:, None]).double()
-    keys = torch.zeros(len(rows), 0, dtype=torch.int64)
-    gradient, _, _ = cohort.steps.gradient(
-        cohort.flat, cohort.buffers, rows, present, keys, cohort.arena.data
-    )
+    given = cohort.given(cohort.draw(), cohort.steps.players[0], 0)._replace(rows=rows, present=present)
+    gradient, _, _ = cohort.steps.gradient(given)
     assert gradient is not None
     assert gradient.abs().max() < 1e-12
-    moved = cohort.flat + 1e-3
-    gradient, _, _ = cohort.steps.gradient(moved, cohort.buffers, rows, present, keys, cohort.arena.data)
+    gradient, _, _ = cohort.steps.gradient(given._replace(flat=cohort.flat + 1e-3))
     assert gradient is not None
     assert gradient.abs().max() > 1e-5
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 from small_cohorts import FAMILIES, arena_of, cohort_of, four_members, small, small_recipe, small_table
 
+from coterie.training.given import Given
+
 
 def test_where_memory_does_not_suffice_members_are_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients of all at once do not fit, nor do those of half: the numbers are the same."""
@@ -16,11 +18,11 @@ def test_where_memory_does_not_suffice_members_are_done_in_parts(monkeypatch: py
     plenty, scarce = cohort_of(members, arena), cohort_of(members, arena)
     gradient, asked = scarce.steps.gradient, []
 
-    def small_memory(flat: torch.Tensor, *rest: Any) -> Any:
-        asked.append(len(flat))
-        if len(flat) > 1:
+    def small_memory(given: Given, *rest: Any) -> Any:
+        asked.append(len(given.flat))
+        if len(given.flat) > 1:
             raise torch.OutOfMemoryError
-        return gradient(flat, *rest)
+        return gradient(given, *rest)
 
     monkeypatch.setattr(scarce.steps, "gradient", small_memory)
     for cohort in (plenty, scarce):
