@@ -50,7 +50,7 @@ def _built(
     """fitted: of each fold, preparation and output as they were fitted."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(member.key)
-        network = network_of(member.candidate.family, arena.dataset).to(arena.dtype)
+        network = _in_precision(network_of(member.candidate.family, arena.dataset), arena.dtype)
         rows = torch.from_numpy(arena.training[member.fold])
         if member.fold not in fitted:  # the same rows and, within a cohort, the same options
             assert arena.dataset.target is not None
@@ -68,6 +68,20 @@ def _built(
                 network.fit(network.prepare(floats))
         if arena.start is not None:
             arena.start.put(network, member.seed * len(arena.training) + member.fold)
+    return network
+
+
+def _in_precision(network: Network, dtype: torch.dtype) -> Network:
+    """The network with its numbers in this precision, but for buffers that need double precision."""
+    double = [
+        (module, name, buffer)
+        for module in network.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+        if buffer.dtype == torch.float64
+    ]
+    network.to(dtype)
+    for module, name, buffer in double:
+        setattr(module, name, buffer)
     return network
 
 
