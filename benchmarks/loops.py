@@ -3,8 +3,6 @@
     python benchmarks/loops.py alone                  # one network: mlp, cnn, lstm, bert, gpt of 4 × 128
     python benchmarks/loops.py together               # twenty: mlp, cnn, lstm, bert
     python benchmarks/loops.py alone lstm gpt --rounds 15 --threads 1
-    pip install skorch keras lightning
-    python benchmarks/loops.py trainers               # one mlp, against their training loops
 
 Both train the same layers on the same rows, in batches of 64, with Adam at a constant rate, forward, backward
 and update, and take the same number of steps. The loop is what PyTorch offers: `nn.LSTM`,
@@ -21,11 +19,9 @@ other work on the machine disturbs less, but which count threads that only wait.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -229,96 +225,6 @@ class Loop:
                 optimizer.step()
 
 
-# ---- who else trains one network ---------------------------------------------------------------------------
-
-
-class Skorch:
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        import skorch
-
-        self.x, self.y = x.numpy(), y.numpy()
-        self.net = skorch.NeuralNetClassifier(
-            mlp,
-            module__x=x,
-            module__outputs=10,
-            criterion=nn.CrossEntropyLoss,
-            optimizer=torch.optim.Adam,
-            optimizer__fused=True,
-            lr=LR,
-            batch_size=BATCH,
-            max_epochs=1,
-            iterator_train__shuffle=True,
-            train_split=None,
-            verbose=0,
-        ).initialize()
-
-    def epoch(self) -> None:
-        self.net.partial_fit(self.x, self.y)
-
-
-class Keras:
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        os.environ["KERAS_BACKEND"] = "torch"
-        import keras
-
-        self.x, self.y = x.numpy(), y.numpy()
-        dense = [keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)]
-        self.net = keras.Sequential([keras.Input((x.shape[1],)), *dense])
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.net.compile(keras.optimizers.Adam(LR), loss)
-
-    def epoch(self) -> None:
-        self.net.fit(self.x, self.y, batch_size=BATCH, epochs=1, verbose=0)
-
-
-class Lightning:
-    """One `fit` that goes on for ever, in a thread of its own that is let run for an epoch at a time."""
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        import logging
-        import threading
-
-        import lightning as pl
-        from torch.utils.data import DataLoader, TensorDataset
-
-        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        warnings.simplefilter("ignore")
-        go, done = threading.Semaphore(0), threading.Semaphore(0)
-        self.go, self.done = go, done
-
-        class Network(pl.LightningModule):
-            def __init__(self) -> None:
-                super().__init__()
-                self.network = mlp(x, 10)
-
-            def training_step(self, batch: Any, index: int) -> Tensor:
-                return F.cross_entropy(self.network(batch[0]), batch[1])
-
-            def configure_optimizers(self) -> Any:
-                return torch.optim.Adam(self.parameters(), lr=LR, fused=True)
-
-            def on_train_epoch_start(self) -> None:
-                go.acquire()
-
-            def on_train_epoch_end(self) -> None:
-                done.release()
-
-        trainer = pl.Trainer(
-            max_epochs=-1,
-            accelerator="cpu",
-            logger=False,
-            enable_progress_bar=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-        )
-        rows = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
-        threading.Thread(target=trainer.fit, args=(Network(), rows), daemon=True).start()
-
-    def epoch(self) -> None:
-        self.go.release()
-        self.done.acquire()
-
-
 # ---- measuring ---------------------------------------------------------------------------------------------
 
 
@@ -358,7 +264,7 @@ def told(label: str, plain: Times, compiled: Times, theirs: Times, steps: int, b
 
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("what", choices=("alone", "together", "trainers"))
+    asked.add_argument("what", choices=("alone", "together"))
     asked.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(CASES))
     asked.add_argument("--rounds", type=int, default=9)
     asked.add_argument("--warm", type=int, default=3, help="epochs before the first round")
@@ -367,19 +273,8 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     if unknown := set(options.families) - set(CASES):
         asked.error(f"a family is one of {', '.join(CASES)}; not {', '.join(sorted(unknown))}")
-    other = "trainer" if options.what == "trainers" else "loop"
-    print(f"| | plain, ms a step | compiled | {other} | {other} by plain | by compiled | by CPU | bar |")
+    print("| | plain, ms a step | compiled | loop | loop by plain | by compiled | by CPU | bar |")
     print("|---|---|---|---|---|---|---|---|")
-    if options.what == "trainers":
-        engine, compiled = Engine("mlp", 1), Engine("mlp", 1, compiled=True)
-        loop = Loop("mlp", 1, engine)
-        others = {"skorch": Skorch, "keras": Keras, "lightning": Lightning}
-        made = [engine, compiled, *(trainer(loop.x, loop.y) for trainer in others.values())]
-        plain, ours, *each = interleaved(made, options.rounds, options.warm)
-        steps = -(-len(loop.x) // BATCH)
-        for name, theirs in zip(others, each, strict=True):
-            print(told(f"mlp, {name}", plain, ours, theirs, steps, 2.0), flush=True)
-        return 0
     members = 1 if options.what == "alone" else MEMBERS
     for name in options.families or (CASES if options.what == "alone" else TOGETHER):
         engine, compiled = Engine(name, members), Engine(name, members, compiled=True)
