@@ -1,6 +1,7 @@
 """How far a cohort's step is from what this machine can do, and what a member costs as members are added.
 
     python benchmarks/limits.py floor                 # the step, plain and compiled, by its own arithmetic
+    python benchmarks/limits.py groups                # the step of 80 members, so many at once
     python benchmarks/limits.py members               # time and memory for 1 … 1024 members
 
 floor: an MLP of two hidden layers on digits, batch 64, Adam. Its floor is the time of its matrix products
@@ -25,6 +26,7 @@ from typing import Any
 
 BATCH = 64
 WIDTHS, MEMBERS, ROUNDS = (64, 128, 256), 40, 15
+SIZES = (0, 32, 16, 8, 4)  # members at once, 0: all
 COUNTS = tuple(2**k for k in range(11))
 STEPS = 10  # of a round
 
@@ -56,6 +58,24 @@ def floor() -> None:
         said = f"| {width}, {width} | {a:.2f} | {c:.2f} | {p:.2f} | {u:.2f} "
         print(f"{said}| {statistics.median(ratios):.2f} | {statistics.median(dropped):.2f} |", flush=True)
     print(f"{MEMBERS} members, batch {BATCH}, {torch.get_num_threads()} threads, medians of {ROUNDS} rounds")
+
+
+def groups() -> None:
+    print("| widths | " + " | ".join(f"{size or 'all'} at once" for size in SIZES) + " |")
+    print("|---" * (1 + len(SIZES)) + "|")
+    for width in WIDTHS:
+        for compiled in (True, False):
+            stepping = Stepping(cohort_of(2 * MEMBERS, width))
+            if compiled:
+                stepping.cohort.compiled()
+            times: dict[int, list[float]] = {size: [] for size in SIZES}
+            for _ in range(ROUNDS):
+                for size, found in times.items():
+                    stepping.cohort.size = size
+                    found.append(1e3 * timed(stepping.steps) / STEPS / (2 * MEMBERS))
+            cells = " | ".join(f"{statistics.median(found):.3f}" for found in times.values())
+            print(f"| {width}, {width}, {'compiled' if compiled else 'plain'} | {cells} |", flush=True)
+    print(f"ms a member-step, {2 * MEMBERS} members, batch {BATCH}, medians of {ROUNDS} rounds")
 
 
 class Stepping:
@@ -147,13 +167,13 @@ def timed(work: Callable[[], object]) -> float:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("what", choices=("floor", "members", "one"))
+    asked.add_argument("what", choices=("floor", "groups", "members", "one"))
     asked.add_argument("--members", type=int, default=1)
     options = asked.parse_args()
     if options.what == "one":
         one(options.members)
     else:
-        {"floor": floor, "members": members}[options.what]()
+        {"floor": floor, "groups": groups, "members": members}[options.what]()
 
 
 if __name__ == "__main__":
