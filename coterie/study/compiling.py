@@ -100,7 +100,8 @@ class Compiling:
         if self.keys and not self.on and not self.settled:
             lost = self._steps * self.pace * (1 - self._ratio)
             note(self.keys[0], missed=seen(self.keys[0]).missed + lost)
-        if not self.settled:
+        if not self.settled or self.trying:
+            self.trying = False  # what was tried last is how the last steps ran
             self._keep(settled=True)
 
     @property

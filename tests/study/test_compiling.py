@@ -139,6 +139,19 @@ def test_fewer_members_at_once_are_kept_where_that_is_faster(cache, tmp_path, mo
     assert remains(again.run().folder) == remains(tried.folder)
 
 
+def test_a_study_that_ends_in_a_trial_is_repeated_as_it_was(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "LOADING", 1e9)
+    monkeypatch.setattr(compiling, "MANY", 0)
+    monkeypatch.setattr(compiling, "TRIED", 1e9)
+    monkeypatch.setattr(compiling, "TWICE", 1e9)
+    first = tiny(patients(), "ill", out=tmp_path / "first", **LINEAR)
+    assert chosen(first)["switches"] == [[1, 2, 0, 1]]
+    assert not chosen(first)["trying"]
+    again = ct.verbs.repeat(first.folder, out=tmp_path / "again").run()
+    assert chosen(again) == chosen(first)
+    assert weights(again).tolist() == weights(first).tolist()
+
+
 def test_a_trial_whose_process_was_killed_is_over(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "LOADING", 1e9)
     study = begun(patients(), "ill", out=tmp_path / "s", **LINEAR)
