@@ -22,9 +22,9 @@ from coterie.errors import StudyError
 from coterie.model import Model
 from coterie.report.notebook import study_html
 from coterie.study.batches import candidates_kept, write_batches
-from coterie.study.course import course
+from coterie.study.course import course, page
 from coterie.study.events import Finished, Phase, Planned, Stopped, StudyEvent
-from coterie.study.fitting import Clock, curves_of
+from coterie.study.fitting import Clock
 from coterie.study.folder import (
     ASKED,
     ASSESSMENT,
@@ -226,12 +226,10 @@ class Study:
         arrays, _ = self._folder.read_tensors(PREDICTIONS)
         if rows is False:
             facts.update(worst=[], rows_left_out=True)
-        from coterie.report.page import render  # Matplotlib, which nothing needs before
-
-        page = render(facts, arrays, curves_of(self._folder))
+        drawn = page(self._folder, facts, arrays)
         if path is None:
-            return self._folder.write(REPORT, page)
-        return Folder(Path(path).parent).write(Path(path).name, page)
+            return self._folder.write(REPORT, drawn)
+        return Folder(Path(path).parent).write(Path(path).name, drawn)
 
     def evaluate(self, data: Any, by: tuple[str, ...] = (), *, skip_bad: bool = False) -> dict[str, Any]:
         """The model's scores on labelled rows never seen before, with intervals; recorded in the study.

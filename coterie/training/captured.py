@@ -109,7 +109,7 @@ class Captured:
     def _recorded(self, given: Given, scratch: Tensor | None, form: Where) -> Result:
         """Records the turn, and takes this one both ways: plainly with copies, and by a replay."""
         try:
-            theirs = _copied(given)
+            theirs = given.copied()
             loss, running = self.recorder.warm(lambda: self._in_place(theirs, scratch))
         except (torch.OutOfMemoryError, MemoryError) as error:
             self._give_up(error)
@@ -231,12 +231,6 @@ def _form(given: Given) -> Where:
 
 def _place(tensor: Tensor) -> Where:
     return (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
-
-
-def _copied(given: Given) -> Given:
-    """What a turn writes, copied."""
-    slots, buffers = ({n: x.clone() for n, x in each.items()} for each in (given.slots, given.buffers))
-    return given._replace(flat=given.flat.clone(), slots=slots, buffers=buffers)
 
 
 def _put(theirs: Given, given: Given) -> None:

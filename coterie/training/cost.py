@@ -46,7 +46,9 @@ def cost_of(family: Family, shape: Shape, task: str, outputs: int) -> Cost:
             sizes.append(made.numel())
 
     with how, torch.no_grad():
-        network, row = family.network(shape, task, outputs), one_row(shape)
+        if parameters <= SMALL:
+            network = family.network(shape, task, outputs)
+        row = one_row(shape)
         for layer in network.modules():
             layer.register_forward_hook(note)
         with _Counting() as counter:

@@ -32,6 +32,11 @@ class Given(NamedTuple):
             found += [(part, name, each[name]) for name in sorted(each)]
         return found
 
+    def copied(self) -> Given:
+        """The same, with copies of what a turn writes."""
+        slots, buffers = ({n: x.clone() for n, x in each.items()} for each in (self.slots, self.buffers))
+        return self._replace(flat=self.flat.clone(), slots=slots, buffers=buffers)
+
     def some(self, place: slice) -> Given:
         """The same for some of the members."""
         flat, slots, buffers, rows, present, keys, data, hyper, t = self

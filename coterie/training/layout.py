@@ -38,12 +38,12 @@ class Layout:
     def of(cls, network: nn.Module) -> Layout:
         players = [player.name for player in getattr(network, "players", ALONE)]
 
-        def place(name: str) -> tuple[int, bool]:
+        def place(named: tuple[str, Tensor]) -> tuple[int, bool]:
+            name, parameter = named
             owner = [at for at, player in enumerate(players) if player and name.startswith(f"body.{player}.")]
-            return (owner[0] if owner else len(players), not is_weight(shapes[name]))
+            return (owner[0] if owner else len(players), not is_weight(parameter.shape))
 
-        shapes = {name: p.shape for name, p in network.named_parameters()}
-        named = {name: network.get_parameter(name) for name in sorted(shapes, key=place)}
+        named = dict(sorted(network.named_parameters(), key=place))
         return cls(
             tuple(named), tuple(p.shape for p in named.values()), tuple(p.numel() for p in named.values())
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from coterie.training.compiled import Program, Unsuited, build, compiler, given_of, leaves
+from coterie.training.compiled import Program, Unsuited, build, compiler
 from coterie.training.given import Given
 from coterie.training.turn import Turn
 
@@ -96,13 +96,12 @@ def agree(turn: Turn, program: Program, given: Given) -> bool:
     Programs round to half precision less often. In deep networks that may change a whole gradient: how much
     is seen by the turn without such rounding.
     """
-    before = leaves(given)
-    ours, theirs = (given_of([t.clone() for t in before], given) for _ in range(2))
+    ours, theirs = given.copied(), given.copied()
     (losses, _), (made, _) = turn(ours), program(theirs)
     apart, moved = ((ours.flat - other.flat).abs().mean() for other in (theirs, given))
     most, close = AGREE * moved + torch.finfo(moved.dtype).tiny, 1e-4 + 1e-2 * losses.abs()
     if turn.step.half:
-        exact = given_of([t.clone() for t in before], given)
+        exact = given.copied()
         turn.step.half = False
         try:
             told, _ = turn(exact)
