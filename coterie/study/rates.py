@@ -97,7 +97,7 @@ def _losses(candidate: Candidate, rates: Sequence[float], arena: Arena, seed: in
         steps = int(draw.busy.max())
         while cohort.step < steps and len(told) < STEPS:
             before = cohort.loss_sum.clone()
-            present = draw.present[cohort.step].sum(1)
+            present = draw.counts[cohort.step]
             cohort.advance(draw)
             told.append((cohort.loss_sum - before) / present)
         cohort.end_epoch(draw)

@@ -14,34 +14,32 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from coterie.models.shape import Shape
 from coterie.objectives.players import Player
 from coterie.randomness import fold as fold_in
-from coterie.randomness import site
 from coterie.training.arena import Arena
 from coterie.training.building import build_networks, objective_of
 from coterie.training.captured import Captured, captured
 from coterie.training.compiled import Program, Unsuited
 from coterie.training.cost import cost_of
+from coterie.training.draw import Draw, draw
 from coterie.training.events import MemberId
 from coterie.training.given import Given
 from coterie.training.groups import in_groups
 from coterie.training.layout import Layout
 from coterie.training.optimizers import OPTIMIZERS
-from coterie.training.order import idlers, in_buckets, padded, shuffled
+from coterie.training.order import padded
 from coterie.training.outputs import outputs
 from coterie.training.padding import cut
 from coterie.training.plan import CohortPlan, Member
 from coterie.training.programs import key_of, program_of
-from coterie.training.schedules import factors
 from coterie.training.start import Pace
 from coterie.training.step import Step
-from coterie.training.streaming import brought, far_from
+from coterie.training.streaming import brought
 from coterie.training.turn import Turn
 
-SITES = site("sites")
 T = TypeVar("T")
 
 
@@ -56,23 +54,6 @@ class Record:
     waits: int = 0  # epochs since the best
     stale: int = 0  # epochs since the best or the last drop of the learning rate
     drops: int = 0
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One epoch's batches, step by step: rows and present (S, A, B), keys (S, A, sites), lr's factor and t
-    (S, A)."""
-
-    rows: Tensor
-    present: Tensor
-    keys: Tensor
-    factor: Tensor
-    t: Tensor
-    busy: np.ndarray  # (A,) steps in which each member has rows
-    widths: list[dict[str, int]]  # of each step, how long its longest padded inputs are
-    idle: list[Tensor | None]  # of each step, places of members whose epoch is over; None: nobody's is
-    known: Tensor | None = None  # rows as the host knows them, where data lie there
-    pace: Tensor | None = None  # (A, P) factors of the learning rate, where layers differ in it
 
 
 class Cohort:
@@ -182,45 +163,8 @@ class Cohort:
     # ---- an epoch --------------------------------------------------------------------------------------
 
     def draw(self) -> Draw:
-        """This epoch's batches, keys and learning rates, as a function of each member's key and epoch.
-        What the host has to know of a step, or to bring to the device, it learns and brings here."""
-        device, steps = self.arena.device, int(self.epoch_steps.max())
-        size, width = steps * self.batch, self.folds.shape[1]
-        counts = torch.from_numpy(self.counts).to(device)
-        folds = self.folds[self.fold_of]
-        if self.plan.recipe.order == "rows":
-            places = torch.arange(width, device=device).expand(len(self.alive), width)
-        else:
-            places = shuffled(self.keys, self.epoch, counts, width)
-            lengths = self.arena.padding.total
-            if lengths is not None:
-                lengths = lengths[folds.gather(1, places)]
-                places = in_buckets(places, lengths, self.epoch, counts, self.batch)
-        rows = folds.gather(1, places[:, : min(size, width)])
-        rows = nn.functional.pad(rows, (0, size - rows.shape[1]))
-        present = (torch.arange(size, device=device) < counts[:, None]).to(self.arena.dtype)
-        rows, present = (
-            each.view(len(each), steps, self.batch).transpose(0, 1).contiguous() for each in (rows, present)
-        )
-        own = torch.from_numpy(self.epoch_steps).to(device)
-        t = self.epoch * own + torch.minimum(torch.arange(steps, device=device)[:, None], own - 1)
-        sites = self.steps.sites.to(device)
-        keys = fold_in(fold_in(fold_in(self.keys, SITES), t)[..., None], sites)
-        drops = [self.records[i].drops for i in self.alive]
-        factor = factors(
-            self.plan.recipe.schedule,
-            t.to(self.arena.dtype),
-            self.epoch,
-            self.hyper["epochs"] * own,
-            self.hyper,
-            torch.tensor(drops, dtype=self.arena.dtype, device=device),
-        )
-        pace = self.pace.factors(self.epoch, self.hyper) if self.pace else None
-        widths = self.arena.padding.widths(rows) if self.cuts else [{}] * steps
-        t = t.to(self.arena.dtype) + 1
-        idle = idlers(self.epoch_steps, device)
-        known = rows.cpu() if far_from(rows.device, self.arena.data) else None
-        return Draw(rows, present, keys, factor, t, self.epoch_steps, widths, idle, known, pace)
+        """This epoch's batches, keys and learning rates."""
+        return draw(self)
 
     def advance(self, draw: Draw) -> None:
         """One step of every living member; those whose epoch is over idle."""
@@ -235,7 +179,7 @@ class Cohort:
             self.buffers |= running
             # of several players the last one's loss is what is told
             if player is turns[-1]:
-                self.loss_sum += loss * draw.present[s].sum(1)
+                self.loss_sum.addcmul_(loss, draw.counts[s])
         if idle is not None and saved is not None:
             self._put_back(idle, saved)
         self.step += 1
@@ -247,10 +191,10 @@ class Cohort:
         known = None if draw.known is None else draw.known[s]
         rows, data = brought(draw.rows[s], cut(self.arena.data, draw.widths[s]), known=known)
         hyper = self.columns[player.name]
-        lr = hyper["lr"] * draw.factor[s][:, None]
+        lr = hyper["lr"] * draw.factor[s]
         if draw.pace is not None:
             lr = lr * draw.pace[:, self.layout.part(player.name).place]
-        t = draw.t[s][:, None]
+        t = draw.t[s]
         if player.every > 1:  # its own steps, those of earlier epochs among them
             t = self.epoch * self.rounds[player.name] + (s // player.every + 1)
         return Given(
@@ -299,7 +243,7 @@ class Cohort:
 
     def end_epoch(self, draw: Draw) -> list[float | None]:
         """Closes the epoch, whole or not; returns each living member's mean training loss."""
-        seen = draw.present[: self.step].sum((0, 2))
+        seen = draw.counts[: self.step].sum(0)
         losses: list[float | None] = (self.loss_sum / seen).tolist()
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum.zero_()

@@ -23,8 +23,11 @@ import torch
 from torch import Tensor, fx
 
 from coterie.training.given import Given
+from coterie.training.layout import Layout
+from coterie.training.step import Step
 from coterie.training.turn import Turn
 
+WRITTEN, READ = Given._fields[:2], Given._fields[2:]
 MEMBERS, ROWS = 1_000_003, 998_244_353  # primes that no other size is a multiple of
 
 
@@ -35,7 +38,7 @@ class Unsuited(Exception):
 class Program:
     """A compiled turn: it does what the `Turn` does to the same `Given`, to rounding."""
 
-    def __init__(self, path: Path, device: torch.device, running: Sequence[str]) -> None:
+    def __init__(self, path: Path, device: torch.device, step: Step) -> None:
         """path: what `build` wrote. Raises `Unsuited` if it cannot be loaded."""
         index = device.index if device.index is not None else -1
         plain = device.type == "cuda"  # without the events of several threads, which no graph may hold
@@ -43,25 +46,36 @@ class Program:
             self._run = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", plain, 1, index).run
         except (RuntimeError, AttributeError, TypeError) as error:  # or this PyTorch loads them otherwise
             raise Unsuited(f"its program cannot be loaded: {error}") from error
-        self.running = running
+        self.step = step
+        self._of: tuple[object, object] = (None, None)
+        self._written: list[Tensor] = []  # leaves of these, which are the same at every step
 
     def __call__(self, given: Given, scratch: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, *running = self._run(leaves(given))
-        return loss, dict(zip(self.running, running, strict=True))
+        if self._of[0] is not given.flat or self._of[1] is not given.slots:
+            self._of = (given.flat, given.slots)
+            self._written = leaves(suited(given, self.step.layout), WRITTEN)
+        loss, *running = self._run(self._written + leaves(given, READ))
+        return loss, dict(zip(self.step.running, running, strict=True))
 
 
-def leaves(given: Given) -> list[Tensor]:
-    """Every tensor of a `Given`, as compiled code wants them."""
-    return [tensor.contiguous() for _, _, tensor in given.named()]
+def suited(given: Given, layout: Layout) -> Given:
+    """As compiled code is given it: on a processor each parameter by itself, on a GPU in few arrays."""
+    return given.in_pieces(layout) if given.flat.device.type == "cpu" else given
+
+
+def leaves(given: Given, parts: Sequence[str] = Given._fields) -> list[Tensor]:
+    """Every tensor of these parts, in order; of what is read, rows lie one after the other."""
+    return [t if part in WRITTEN else t.contiguous() for part, _, t in given.named(parts)]
 
 
 def given_of(tensors: Sequence[Tensor], like: Given) -> Given:
     """The inverse of `leaves`; like: a `Given` of the same names."""
     left = iter(tensors)
-    parts = (
-        next(left) if isinstance(part, Tensor) else {n: next(left) for n in sorted(part)} for part in like
-    )
-    return Given(*parts)  # type: ignore[arg-type]
+
+    def filled(what: Any) -> Any:
+        return next(left) if isinstance(what, Tensor) else {name: filled(what[name]) for name in sorted(what)}
+
+    return Given(*map(filled, like))
 
 
 def traced(turn: Turn, like: Given) -> fx.GraphModule:
@@ -73,16 +87,20 @@ def traced(turn: Turn, like: Given) -> fx.GraphModule:
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    members = len(like.flat) if len(like.flat) == 1 else MEMBERS
+    members = 1 if like.members == 1 else MEMBERS
+    like = suited(like, turn.step.layout)
     leading = _leading(like, members, ROWS)
 
     def run(*tensors: Tensor) -> list[Tensor]:
-        loss, running = turn(given_of(tensors, like))
+        given = given_of(tensors, like)
+        loss, running = turn(given) if isinstance(given.flat, Tensor) else turn.in_pieces(given)
         return [loss, *(running[name] for name in turn.step.running)]
 
     with FakeTensorMode(allow_non_fake_inputs=True):
         fakes = [
-            torch.empty((size, *tensor.shape[1:]), dtype=tensor.dtype, device=tensor.device)
+            torch.empty_strided(
+                (size, *tensor.shape[1:]), tensor.stride(), dtype=tensor.dtype, device=tensor.device
+            )
             for size, tensor in zip(leading, leaves(like), strict=True)
         ]
         graph = make_fx(run, tracing_mode="fake")(*fakes)
@@ -104,17 +122,17 @@ def build(turn: Turn, like: Given, path: Path) -> None:
     from torch._inductor import aoti_compile_and_package
     from torch.export import Dim, export
 
-    alone = len(like.flat) == 1
+    inputs, alone = suited(like, turn.step.layout), like.members == 1
     members = None if alone else Dim("M", min=2)
     free = {ROWS: Dim("N", min=2), MEMBERS: members}
-    shapes = [{} if free[size] is None else {0: free[size]} for size in _leading(like, MEMBERS, ROWS)]
+    shapes = [{} if free[size] is None else {0: free[size]} for size in _leading(inputs, MEMBERS, ROWS)]
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_suffix(f".{os.getpid()}.pt2")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = traced(turn, like)
-            exported = export(graph, tuple(leaves(like)), dynamic_shapes=tuple(shapes), strict=False)
+            exported = export(graph, tuple(leaves(inputs)), dynamic_shapes=tuple(shapes), strict=False)
             aoti_compile_and_package(exported, package_path=str(made))
         os.replace(made, path)
     except Exception as error:  # a compiler has many ways to say no, and a cohort trains without it

@@ -6,9 +6,12 @@ same without the leading M.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor
+
+from coterie.training.layout import Layout
 
 
 class Given(NamedTuple):
@@ -24,13 +27,23 @@ class Given(NamedTuple):
     hyper: dict[str, Tensor]  # (M, 1), but "lr" (M, own) where layers learn at rates of their own
     t: Tensor  # (M, 1): this step's number, from 1
 
-    def named(self) -> list[tuple[str, str, Tensor]]:
-        """Every tensor with its part and its name there, in an order that names alone decide."""
-        found = []
-        for part, what in zip(self._fields, self, strict=True):
-            each: dict[str, Tensor] = {"": what} if isinstance(what, Tensor) else what  # type: ignore[assignment]
-            found += [(part, name, each[name]) for name in sorted(each)]
-        return found
+    @property
+    def members(self) -> int:
+        """M."""
+        return len(self.rows)
+
+    def named(self, parts: Sequence[str] | None = None) -> list[tuple[str, str, Tensor]]:
+        """Every tensor (of these parts) with its part and its name there, ordered by names alone."""
+        return [
+            (part, name, each)
+            for part in parts or self._fields
+            for name, each in _leaves(getattr(self, part))
+        ]
+
+    def in_pieces(self, layout: Layout) -> Given:
+        """The same with each parameter's numbers (M, size) by name in place of `flat` and each of `slots`."""
+        pieces = {name: layout.pieces(slot) for name, slot in self.slots.items()}
+        return self._replace(flat=layout.pieces(self.flat), slots=pieces)  # type: ignore[arg-type]
 
     def copied(self) -> Given:
         """The same, with copies of what a turn writes."""
@@ -44,3 +57,11 @@ class Given(NamedTuple):
         return Given(
             flat[place], slots, buffers, rows[place], present[place], keys[place], data, hyper, t[place]
         )
+
+
+def _leaves(what: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    if isinstance(what, Tensor):
+        yield name, what
+        return
+    for key in sorted(what):
+        yield from _leaves(what[key], f"{name}/{key}" if name else key)

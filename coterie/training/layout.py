@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from coterie.objectives.players import ALONE
 
+Pieces = dict[str, Tensor]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -52,14 +54,35 @@ class Layout:
     def parameters(self) -> int:
         return sum(self.sizes)
 
-    def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """The parameters (…, *shape) by name, as views of flat (…, P)."""
-        lead = flat.shape[:-1]
-        parts = flat.split(self.sizes, dim=-1)
+    def views(self, flat: Tensor | Pieces) -> dict[str, Tensor]:
+        """The parameters (…, *shape) by name, as views of flat (…, P) or of its pieces."""
+        if isinstance(flat, dict):
+            parts = [part for run in self.runs for part in flat[run.names[0]].split(run.sizes, dim=-1)]
+        else:
+            parts = list(flat.split(self.sizes, dim=-1))
         return {
-            n: part.view((*lead, *shape))
+            n: part.view((*part.shape[:-1], *shape))
             for n, part, shape in zip(self.names, parts, self.shapes, strict=True)
         }
+
+    @property
+    def runs(self) -> list[Layout]:
+        """What compiled code moves at once: each weight by itself, biases and scales that lie together."""
+        runs: list[list[str]] = []
+        beside = False
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            if beside and not is_weight(shape):
+                runs[-1].append(name)
+            else:
+                runs.append([name])
+            beside = not is_weight(shape)
+        return [self.only(run) for run in runs]
+
+    def pieces(self, flat: Tensor) -> Pieces:
+        """The numbers (…, size) of each run by its first name, as views of flat (…, P)."""
+        runs = self.runs
+        parts = flat.split([run.parameters for run in runs], dim=-1)
+        return {run.names[0]: part for run, part in zip(runs, parts, strict=True)}
 
     def flat(self, tensors: dict[str, Tensor], lead: int = 0, out: Tensor | None = None) -> Tensor:
         """The inverse of `views`: tensors with `lead` leading axes, joined into (…, P)."""

@@ -68,12 +68,12 @@ def path_of(key: str) -> Path:
 
 def program_of(key: str, turn: Turn, given: Given) -> Program:
     """The program from the cache, made first if it is not there. Raises `Unsuited` where that does not go."""
-    path, running = path_of(key), turn.step.running
+    path = path_of(key)
     _check_layout(given)
     if path.is_file():
         with contextlib.suppress(OSError):
             os.utime(path)
-        return Program(path, given.flat.device, running)
+        return Program(path, given.flat.device, turn.step)
     if compiler() is None:
         raise Unsuited("there is no C++ compiler on this machine")
     begun = time.monotonic()
@@ -81,7 +81,7 @@ def program_of(key: str, turn: Turn, given: Given) -> Program:
         build(turn, given, path)
     except OSError as error:
         raise Unsuited(f"the cache of programs cannot be written: {error}") from error
-    program = Program(path, given.flat.device, running)
+    program = Program(path, given.flat.device, turn.step)
     if not agree(turn, program, given):
         path.unlink()
         raise Unsuited("its program gave other numbers than the step it was made of")

@@ -83,38 +83,28 @@ class Step:
         self._all_own_rows = vmap(self._output, in_dims=(0, 0, 0, None, None))
         self._all_same_rows = vmap(self._output, in_dims=(0, 0, None, None, None))
 
-    def gradient(
-        self, given: Given, player: str = "", out: Tensor | None = None, parts: Parts = WHOLE
-    ) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
-        """Every member's gradient of the player's loss (M, P), P being what it owns; None if that is nothing.
+    def gradients(
+        self, given: Given, player: str = "", parts: Parts = WHOLE, sums: dict[str, Tensor] | None = None
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """Every member's gradients (M, …) by name, of the player's loss; of a group of one (…).
 
-        out: where to write the gradient; parts: in which the batch is gone through (of several processes each
-        gets what its own parts add to it).
-        Beside it the losses (M,) and the running buffers as the forward pass left them.
+        parts: in which the batch is gone through (of several processes each gets what its own parts add);
+        sums: zeros (M, …) by name to which theirs are added.
+        Beside them the losses (M,) and the running buffers as the forward pass left them.
         """
         self._mode(training=True)
         if parts.of > 1:
-            return self._in_parts(given, player, out, parts)
-        grads, loss, running = self._differentiated(given, player, False)
-        if not grads:
-            return None, loss, running
-        layout = self.layouts[player]
-        if len(given.flat) == 1:
-            return layout.flat(grads, out=None if out is None else out[0])[None], loss, running
-        return layout.flat(grads, lead=1, out=out), loss, running
+            return self._in_parts(given, player, parts, sums or {})
+        return self._differentiated(given, player, False)
 
     def _in_parts(
-        self, given: Given, player: str, out: Tensor | None, parts: Parts
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """As `gradient`: parts' gradients, each times what its rows weigh, over what all weigh."""
-        flat = given.flat
-        if out is None:
-            out = flat.new_empty(len(flat), self.layouts[player].parameters)
-        sums = self.layouts[player].views(out.zero_())
-        totals = flat.new_zeros(2, len(flat))  # losses times weights, and weights
+        self, given: Given, player: str, parts: Parts, sums: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """As `gradients`: each part's times what its rows weigh, over what all weigh."""
+        totals = given.present.new_zeros(2, given.members)  # losses times weights, and weights
         first: dict[str, Tensor] = {}
         apart: dict[str, Tensor] = {}
-        seen = flat.new_zeros(len(flat))  # rows
+        seen = totals.new_zeros(given.members)  # rows
         portions = parts.portions(given.rows.shape[1])
         rows, present = parts.filled(given.rows, given.present)
         for portion in portions:
@@ -137,9 +127,10 @@ class Step:
                     more = (buffer - first[name]) * along(count, buffer)
                     apart[name] = apart[name] + more if name in apart else more
         loss, weight = parts.summed(totals)
-        out.div_(weight[:, None])
+        for total in sums.values():
+            total.div_(along(weight, total))
         seen.clamp_min_(1)  # a process may have nothing but padding
-        return out, loss / weight, first | {n: first[n] + t / along(seen, t) for n, t in apart.items()}
+        return sums, loss / weight, first | {n: first[n] + t / along(seen, t) for n, t in apart.items()}
 
     def _differentiated(
         self, given: Given, player: str, weighed: bool
@@ -149,7 +140,7 @@ class Step:
 
         weighed: losses are multiplied by what the rows weigh, which is told as WEIGHT beside the buffers.
         """
-        if len(given.flat) > 1:
+        if given.members > 1:
             return self._all_gradients(given, player, weighed)
         grads, loss, running = self._gradient_alone(given, player, weighed)
         return grads, loss[None], {name: buffer[None] for name, buffer in running.items()}
@@ -270,8 +261,8 @@ class Step:
         handing them in at every step takes as long as a small network's arithmetic."""
         if self._flat is not given.flat:
             self._flat, self._learner, self._leaves = given.flat, None, []
-            views = self.layout.views(given.flat[0])
-            self.places.put({NETWORK + name: view.detach() for name, view in views.items()})
+            views = self.layout.views(given.flat)
+            self.places.put({NETWORK + name: view[0].detach() for name, view in views.items()})
         if self._learner != player:
             for leaf in self._leaves:
                 leaf.requires_grad_(False)

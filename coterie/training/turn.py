@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from coterie.training.given import Given
-from coterie.training.optimizers import update
+from coterie.training.optimizers import clip, update
 from coterie.training.parts import WHOLE, Parts, passes
 from coterie.training.recipe import Recipe
 from coterie.training.step import Step
@@ -24,7 +24,7 @@ class Turn:
 
     def __init__(self, step: Step, recipe: Recipe, player: str) -> None:
         self.step, self.player, self.recipe = step, player, recipe
-        self.own = step.layout.part(player)
+        self.own, self.layout = step.layout.part(player), step.layouts[player]
         self.groups = 1
 
     def __call__(self, given: Given, scratch: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
@@ -32,6 +32,38 @@ class Turn:
         gradient, loss, running = self.gradients(given, None if scratch is None else self.mine(scratch))
         if gradient is not None:
             self.move(given, gradient)
+        return loss, running
+
+    def in_pieces(self, given: Given) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same where `flat` and each of `slots` is given in pieces (M, size), which are moved one by one.
+
+        So it is compiled: gradients are read where they were made, and not put together first.
+        """
+        flat: dict[str, Tensor] = given.flat  # type: ignore[assignment]
+        slots: dict[str, dict[str, Tensor]] = given.slots  # type: ignore[assignment]
+        parts, lr = self.parts(given.rows.shape[1]), given.hyper["lr"]
+        runs = {run.names[0]: run for run in self.layout.runs}
+        sums = self.layout.views({n: torch.zeros_like(flat[n]) for n in runs}) if parts.of > 1 else None
+        found, loss, running = self.step.gradients(given, self.player, parts, sums)
+        found = {name: grad.reshape(given.members, -1) for name, grad in found.items()}
+        grads = {name: torch.cat([found[each] for each in run.names], dim=1) for name, run in runs.items()}
+        if self.recipe.clip > 0 and grads:
+            norm = torch.stack([grad.square().sum(1) for grad in grads.values()]).sum(0).sqrt()[:, None]
+            for grad in grads.values():
+                clip(grad, given.hyper["clip"], norm)
+        rates = {} if lr.shape[1] == 1 else self.layout.pieces(lr)
+        for name, run in runs.items():
+            update(
+                self.recipe.optimizer,
+                flat[name],
+                grads[name],
+                {slot: each[name] for slot, each in slots.items()},
+                given.hyper | {"lr": rates.get(name, lr)},
+                given.t,
+                run.weights,
+                clips=False,
+                decays=self.recipe.weight_decay > 0 and run.weights != slice(0, 0),
+            )
         return loss, running
 
     def parts(self, rows: int) -> Parts:
@@ -57,8 +89,9 @@ class Turn:
         )
 
     def gradients(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
-        """As `Step.gradient`, of as many members at a time as memory has room for."""
-        members = len(given.flat)
+        """The gradients (M, own), of as many members at a time as memory has room for; None if it owns
+        nothing. out: where to write them. Beside them what `Step.gradients` has beside its own."""
+        members = given.members
         while True:
             try:
                 if self.groups == 1:
@@ -78,7 +111,18 @@ class Turn:
             self.groups *= 2  # only here is what the failed attempt held free again
 
     def _gradient(self, given: Given, out: Tensor | None) -> tuple[Tensor | None, Tensor, dict[str, Tensor]]:
-        return self.step.gradient(given, self.player, out, self.parts(given.rows.shape[1]))
+        parts = self.parts(given.rows.shape[1])
+        if parts.of > 1:
+            out = given.flat.new_empty(given.members, self.layout.parameters) if out is None else out
+            sums = self.layout.views(out.zero_())
+            _, loss, running = self.step.gradients(given, self.player, parts, sums)
+            return out, loss, running
+        grads, loss, running = self.step.gradients(given, self.player)
+        if not grads:
+            return None, loss, running
+        if given.members == 1:
+            return self.layout.flat(grads, out=None if out is None else out[0])[None], loss, running
+        return self.layout.flat(grads, lead=1, out=out), loss, running
 
 
 def _is_memory(error: Exception) -> bool:

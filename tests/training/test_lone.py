@@ -23,7 +23,7 @@ def given(cohort: Cohort, step: int = 0, player: int = 0) -> Given:
 
 
 def gradient(cohort: Cohort, given: Given, player: str = "") -> tuple[torch.Tensor, torch.Tensor]:
-    found, loss, _ = cohort.steps.gradient(given, player)
+    found, loss, _ = cohort.plain_turns()[player].gradients(given, None)
     assert found is not None
     return found.clone(), loss
 
@@ -58,7 +58,7 @@ def test_what_is_written_into_the_row_counts() -> None:
 def test_running_buffers_begin_with_what_is_given() -> None:
     cohort = lone("mlp", "multiclass", norm="batch")
     here = given(cohort)
-    (one, two) = (cohort.steps.gradient(here)[2] for _ in range(2))
+    (one, two) = (cohort.steps.gradients(here)[2] for _ in range(2))
     assert one
     for name, buffer in one.items():
         assert torch.equal(buffer, two[name])

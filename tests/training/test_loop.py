@@ -171,7 +171,7 @@ def test_plateau_drops_as_pytorchs_does(plateau: int) -> None:
 
     def note(event: Event) -> None:
         if isinstance(event, (CohortStart, EpochEnd)) and cohort.alive:
-            rates.append(0.1 * cohort.draw().factor[0, 0].item())
+            rates.append(0.1 * cohort.draw().factor[0][0].item())
 
     follow(cohort, scripted(cohort, script), answer=note)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -317,7 +317,9 @@ def test_rows_in_order_when_asked() -> None:
     cohort = linear_cohort(recipe(epochs=2, order="rows"))
     for _ in range(2):
         draw = cohort.draw()
-        assert draw.rows[:, 0][draw.present[:, 0].bool()].tolist() == FOLDS[0][0].tolist()
+        batches = zip(draw.rows, draw.present, strict=True)
+        seen = torch.cat([rows[0][present[0].bool()] for rows, present in batches])
+        assert seen.tolist() == FOLDS[0][0].tolist()
         cohort.end_epoch(draw)
 
 

@@ -13,7 +13,7 @@ from small_cohorts import (
     targets_of,
 )
 
-from coterie.training.compiled import leaves, traced
+from coterie.training.compiled import leaves, suited, traced
 
 
 def trained(name, precision, members=slice(None)):
@@ -47,7 +47,7 @@ def test_products_are_in_bfloat16_and_answers_are_not():
         graph = traced(cohort.turns[player.name], given)
         cast = [n for n in graph.graph.nodes if n.kwargs.get("dtype") == torch.bfloat16]
         products.append(len(cast))
-        assert len(graph(*(t.clone() for t in leaves(given)))[0]) == 4
+        assert len(graph(*(t.clone() for t in leaves(suited(given, cohort.layout))))[0]) == 4
     assert products[0] > 0
     assert products[1] == 0
     rows = torch.arange(3)

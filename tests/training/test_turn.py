@@ -16,7 +16,7 @@ def test_where_memory_does_not_suffice_members_are_done_in_parts(monkeypatch: py
     members = four_members(small(FAMILIES["mlp"]), small_recipe())
     arena = arena_of(small_table("binary"), dtype=torch.float64)
     plenty, scarce = cohort_of(members, arena), cohort_of(members, arena)
-    gradient, asked = scarce.steps.gradient, []
+    gradient, asked = scarce.steps.gradients, []
 
     def small_memory(given: Given, *rest: Any) -> Any:
         asked.append(len(given.flat))
@@ -24,7 +24,7 @@ def test_where_memory_does_not_suffice_members_are_done_in_parts(monkeypatch: py
             raise torch.OutOfMemoryError
         return gradient(given, *rest)
 
-    monkeypatch.setattr(scarce.steps, "gradient", small_memory)
+    monkeypatch.setattr(scarce.steps, "gradients", small_memory)
     for cohort in (plenty, scarce):
         draw = cohort.draw()
         for _ in range(2):
@@ -40,6 +40,6 @@ def test_other_errors_than_of_memory_are_told(monkeypatch: pytest.MonkeyPatch) -
     def wrong(*given: Any) -> Any:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(cohort.steps, "gradient", wrong)
+    monkeypatch.setattr(cohort.steps, "gradients", wrong)
     with pytest.raises(RuntimeError, match="shapes"):
         cohort.advance(cohort.draw())

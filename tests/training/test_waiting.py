@@ -31,7 +31,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from coterie.training import padding
-from coterie.training.cohort import Cohort, Draw
+from coterie.training.cohort import Cohort
+from coterie.training.draw import Draw
 from coterie.training.plan import Candidate
 from coterie.training.streaming import gathered
 
@@ -83,8 +84,8 @@ def moved(what: Any) -> Any:
         return what.to(META)
     if isinstance(what, dict):
         return {name: moved(each) for name, each in what.items()}
-    if isinstance(what, list):
-        return [moved(each) for each in what]
+    if type(what) in (list, tuple):
+        return type(what)(moved(each) for each in what)
     if isinstance(what, Draw):
         return dataclasses.replace(
             what, **{f.name: moved(getattr(what, f.name)) for f in dataclasses.fields(what)}
