@@ -2,6 +2,7 @@
 members. What is made of it by the compiler is tried in `tests/study/test_compiling.py`."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,9 +17,15 @@ from small_cohorts import (
     steady,
     targets_of,
 )
+from torch import nn
+from torch.export import Dim
+from torch.func import grad_and_value, vmap
+from torch.nn.functional import conv1d
 
 from coterie.training import programs
-from coterie.training.compiled import leaves, suited, traced
+from coterie.training.compiled import Program, _check_free, build, compiler, leaves, suited, traced
+from coterie.training.given import Given
+from coterie.training.layout import Layout
 
 
 def cohort(name, members=4, **given):
@@ -122,3 +129,47 @@ def test_the_cache_keeps_what_was_used_last(tmp_path, monkeypatch):
     programs._tidy()
     assert {path.stem for path in programs.cache_folder().iterdir()} == {"old", "older"}
     assert programs.usual().cost == 1.0
+
+
+class Convolving:
+    """A turn of one layer that convolves (N, 5) with a filter of 3: w ← w − its gradient."""
+
+    player, layout = "", Layout(("w",), (torch.Size((1, 1, 3)),), (3,))
+    step = SimpleNamespace(layout=layout, running=[], half=False)
+
+    def in_pieces(self, given):
+        def loss(w, rows):
+            return conv1d(given.data["x"][rows][:, None], w).square().mean()
+
+        w = given.flat["w"]
+        gradient, told = vmap(grad_and_value(loss))(w.view(-1, 1, 1, 3), given.rows)
+        w.sub_(gradient.flatten(1))
+        return told, {}
+
+    def __call__(self, given):
+        return self.in_pieces(given.in_pieces(self.layout))
+
+
+def convolving(members):
+    torch.manual_seed(members)
+    flat, rows, x = torch.randn(members, 3), torch.randint(7, (members, 4)), torch.randn(7, 5)
+    return Given(flat, {}, {}, rows, {}, {}, {"x": x}, {"lr": torch.ones(members, 1)}, {})
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
+def test_a_program_of_convolutions_serves_any_number_of_members(tmp_path):
+    """A compiler that takes the number which it sees for the only one writes beyond the ends of arrays."""
+    turn, path = Convolving(), tmp_path / "program.pt2"
+    build(turn, convolving(4), path)
+    program = Program(path, torch.device("cpu"), turn.step)
+    for members in (4, 2, 5):
+        assert programs.agree(turn, program, convolving(members))
+
+
+def test_sizes_that_a_compiler_has_fixed_are_noticed():
+    exported = torch.export.export(nn.Identity(), (torch.ones(4, 2),), dynamic_shapes=({0: Dim("M")},))
+    _check_free(exported, [{0: None}])
+    (given,) = (node for node in exported.graph.nodes if node.op == "placeholder")
+    int(given.meta["val"].shape[0])  # asked for a number, it is that one from now on
+    with pytest.raises(ValueError, match="arrays of 4 alone"):
+        _check_free(exported, [{0: None}])
