@@ -85,6 +85,8 @@ class Lines:
         if self._asked:
             self._asked = False
             self.say(STOPPING)
+        if remark := self.progress.remark(event):
+            self.say(remark)
         if isinstance(event, Planned):
             self.say(self.progress.planned())
             if self.progress.estimate():
@@ -142,6 +144,8 @@ class Live:
     def event(self, event: StudyEvent) -> None:
         with self._lock:
             self.progress.take(event, self.clock())
+        if remark := self.progress.remark(event):
+            self.say(remark)
         if isinstance(event, Planned) and self.progress.estimate():
             self.say(self.progress.estimate())
 

@@ -53,6 +53,7 @@ class Progress:
     _rounds_since: float = 0.0  # when the first round of this run began
     _rounds_before: float = 0.0  # and what share of all steps had been taken by then
     _best: dict[MemberId, float] = field(default_factory=dict)
+    _remarks: set[str] = field(default_factory=set)
 
     def take(self, event: StudyEvent, now: float) -> None:
         """Adds one event that happened at `now`."""
@@ -214,6 +215,13 @@ class Progress:
             if self.detail and self.phase in ("rates", "baselines", "reading", "compiling")
             else words
         )
+
+    def remark(self, event: StudyEvent) -> str:
+        """Why steps run otherwise than they might, the first time that an event says it."""
+        if not isinstance(event, Phase) or event.name != "training" or event.detail in self._remarks:
+            return ""
+        self._remarks.add(event.detail)
+        return event.detail
 
     def place(self) -> str:
         """Which cohort and epoch."""

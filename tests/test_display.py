@@ -44,7 +44,7 @@ def course(epochs: int = 3, estimate: float = 8.0) -> Iterator[tuple[float, Stud
     now = 0.0
     yield now, Phase("reading")
     yield now, plan(estimate)
-    yield now, Phase("training", "8 networks")
+    yield now, Phase("training")
     for cohort in range(2):
         alive = [(2 * cohort + c, fold, 0) for c in range(2) for fold in range(2)]
         yield now, CohortStart(cohort, len(alive), 100, epochs * STEPS)
@@ -248,3 +248,17 @@ def test_quiet_and_pipes(monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert isinstance(display(), Live)
+
+
+def test_why_steps_run_otherwise_is_said_once():
+    """Each cohort finds out by itself that there is no compiler, say; one line is enough."""
+    why = "not compiled: there is no C++ compiler on this machine"
+    events = [Phase("training"), *[Phase("compiling", "once"), Phase("training", why)] * 3]
+    stream, panel = io.StringIO(), io.StringIO()
+    lines = Lines(stream, Clock())
+    with Live(Console(file=panel, force_terminal=True, width=80, height=24), Clock()) as live:
+        for event in events:
+            lines.event(event)
+            live.event(event)
+    assert stream.getvalue().count(why) == 1
+    assert panel.getvalue().count(why) == 1

@@ -185,6 +185,8 @@ def _lead(begin: Callable[[Any], Study], asked: Namespace) -> int:
                 phase = ""
                 if study.finished:
                     shown.say("Nothing is left to do: this study is finished.")
+                else:  # a kill or a power cut will not say it
+                    shown.say(f"kept in {quoted(study.folder)}")
                 for event in study.events():
                     phase = event.name if isinstance(event, Phase) else phase
                     if interrupts.asked and phase not in TRAINING and not isinstance(event, Finished):

@@ -16,7 +16,7 @@ from coterie.report import figures
 from coterie.report.drawing import as_array, to_svg
 from coterie.report.numbers import listed, percent, significant
 from coterie.report.over_training import told
-from coterie.report.words import acts, confusions
+from coterie.report.words import acts, confusions, left_early
 
 MOST_TARGETS = 4
 
@@ -83,8 +83,9 @@ def of_training(album: Album, facts: dict[str, Any], curves: Sequence[dict[str, 
         album.plate(
             "All candidates",
             figures.learning_curves(curves, winner, label=label),
-            "The wildest values are cut off so that the rest can be read. A member that stops early keeps "
-            "its last value.",
+            "The wildest values are cut off so that the rest can be read. The mean counts a member that "
+            "ended early by its last value."
+            + (" Lines that end together are of candidates that were pruned." if left_early(facts) else ""),
             f"{_capital(label)} by epoch of {len(curves)} networks, the winner's mean bold.",
         )
     ]
@@ -206,7 +207,8 @@ def of_folds(album: Album, facts: dict[str, Any]) -> list[Plate]:
             ax,
             f"{some}Each dot is one network on the rows left out of its training; the bar is the mean ± its "
             "standard "
-            "error, corrected for folds that share training rows (Nadeau and Bengio).",
+            "error, corrected for folds that share training rows (Nadeau and Bengio)."
+            + (" Who was pruned is judged as it stood then." if left_early(facts) else ""),
             f"{some}Validation scores of each candidate on each fold, best candidate first.",
         )
     ]

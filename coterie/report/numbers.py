@@ -121,7 +121,7 @@ def percent(share: object) -> str:
 
 
 def setting(value: object) -> str:
-    """A hyperparameter's value: "64, 64", "0.0013", "yes"."""
+    """A hyperparameter's value: "64, 64", "0.001312", "0.999", "yes"."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -129,10 +129,21 @@ def setting(value: object) -> str:
     if isinstance(value, int):
         return str(value).replace("-", MINUS)
     if isinstance(value, float):
-        return significant(value, 2) if value != 0 else "0"
+        whole = not math.isfinite(value) or value == int(value)
+        return significant(value) if whole else _exact(value)
     if isinstance(value, list | tuple):
         return ", ".join(setting(item) for item in value) or "none"
     return str(value)
+
+
+def _exact(value: float) -> str:
+    """Four digits, or as few as tell it: 0.9, 0.999, 0.007768, 10⁻⁸."""
+    digits = 4 if abs(1 - value) > 1e-4 else 6  # 0.999999 is not 1
+    mantissa, _, power = f"{value:.{digits}g}".partition("e")
+    if power:
+        raised = str(int(power)).translate(RAISED)
+        mantissa = f"10{raised}" if mantissa == "1" else f"{mantissa} × 10{raised}"
+    return mantissa.replace("-", MINUS)
 
 
 def duration(seconds: object) -> str:

@@ -5,6 +5,7 @@ time.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from coterie.report.batches import about_sampler
@@ -327,14 +328,22 @@ def about_training(facts: dict[str, Any]) -> str:
         return f"{said} {about_sampler(compute['sampler'])}"
     if not compute.get("rounds"):
         return said
+    if not left_early(facts):
+        return f"{said} Successive halving pruned nobody before its last epoch."
     steps = [
-        f"after {percent(until)} of their epochs the best {left} went on" for until, left in compute["rounds"]
+        f"after {Fraction(until)} of their epochs the best {left if left > 1 else 'one'} went on"
+        for until, left in compute["rounds"]
     ]
     share = percent(compute["epochs"] / max(1, compute["planned"]))
     return (
         f"{said} By successive halving: {', '.join(steps)}, and the others were pruned. So {share} of all "
         "epochs were trained."
     )
+
+
+def left_early(facts: dict[str, Any]) -> bool:
+    """Whether some candidates were pruned: their curves end, and their scores are those of that time."""
+    return any(score["status"] == "pruned" for c in facts["candidates"] for score in c["scores"])
 
 
 def about_comparison(facts: dict[str, Any]) -> str:

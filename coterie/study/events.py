@@ -56,7 +56,10 @@ class BatchStart:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the work begins: "rates", "training", "refitting", "baselines", "assessing" or "report"."""
+    """A part of the work begins: "rates", "training", "refitting", "baselines", "assessing" or "report".
+
+    detail: which, of several; of "training" why its steps run otherwise than they might.
+    """
 
     name: str
     detail: str = ""

@@ -38,9 +38,14 @@ ROUNDS = {
 }
 
 
+def rounds_for(search: str, candidates: int) -> tuple[Round, ...]:
+    """The rounds of a search; a single candidate is behind nobody, and learns to its end."""
+    return ROUNDS.get(search, ROUNDS["full"]) if candidates > 1 else (END,)
+
+
 def rounds_of(search: str, candidates: int) -> list[list[float]]:
     """As plain data: the share of epochs at which each round but the last ends, and how many go on."""
-    return [[one.until, kept(one, candidates)] for one in ROUNDS.get(search, ROUNDS["full"])[:-1]]
+    return [[one.until, kept(one, candidates)] for one in rounds_for(search, candidates)[:-1]]
 
 
 def shares(rounds: Sequence[Round], candidates: int) -> list[float]:

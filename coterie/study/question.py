@@ -11,6 +11,7 @@ from coterie.spec import show
 
 Values = dict[str, Any]
 SAMPLERS = ("tpe", "gp")  # searches that ask one of Optuna's samplers, batch by batch
+IN_MEMORY = ("sqlite://", "sqlite:///", "sqlite:///:memory:")  # which no other process sees
 CHOICES = {
     "search": ("full", "halving", *SAMPLERS),
     "compile": ("auto", "on", "off"),
@@ -95,6 +96,12 @@ class Question:
                 f"A storage is shared by searches that ask a sampler: {', '.join(SAMPLERS)}.",
                 given=f"search={self.search}",
                 fix="Use search=tpe, or leave the storage out.",
+            )
+        if self.storage in ("", *IN_MEMORY):
+            raise SpecError(
+                "A storage is where others find the search: a database or a file.",
+                given=repr(self.storage),
+                fix="Name it: sqlite:///trials.db, a database's URL, or a file.",
             )
         if self.storage is not None and "://" in self.storage and urlsplit(self.storage).password:
             raise SpecError(

@@ -56,6 +56,12 @@ def propose(
     made: list[list[tuple[Family, Recipe]]] = []
     for family in families:
         settings = settings_of(family, task, rows, fix)
+        if AUTO in grid.get("lr", ()):
+            raise SpecError(
+                "A range test finds the learning rate of all candidates of a structure: fixed, not tried.",
+                given="lr=auto in a grid",
+                fix="Use --fix lr=auto, or numbers in the grid.",
+            )
         if grid:
             names = [name for name in grid if name in known_of(family)]
             combinations = itertools.product(*(grid[name] for name in names))

@@ -12,7 +12,7 @@ from coterie.study.events import BatchStart, Phase, StudyEvent
 from coterie.study.fitted import score_candidates
 from coterie.study.fitting import Clock, Trained, fit_cohorts, read_trained
 from coterie.study.folder import Folder
-from coterie.study.halving import ROUNDS
+from coterie.study.halving import rounds_for
 from coterie.study.planning import costs_of, planned, room_for
 from coterie.study.problem import Problem
 from coterie.study.question import Question
@@ -46,11 +46,12 @@ def try_all(
     clock: Clock,
 ) -> Generator[StudyEvent, None, Tried]:
     """Trains every batch; what is trained already is read. When the clock runs out no more are asked for."""
-    rounds, tried = ROUNDS.get(question.search, ROUNDS["full"]), Tried()
+    tried = Tried()
     for number in range(len(batches.sizes)):
         new = batches.batch(number, tried.ranked)
         if not new:
             break
+        rounds = rounds_for(question.search, len(new))
         costs, shape = costs_of(new, problem), Shape.of(problem.schema)
         room = {c.index: room_for(c, costs[c.index], shape, problem.training_rows) for c in new}
         tests: list[RangeTest] = []
@@ -63,7 +64,7 @@ def try_all(
         if number == 0:
             yield planned(plans, new, costs, problem, metric, rounds, batches.sizes)
         if number == 0 or tests:
-            yield Phase("training", f"{sum(len(p.members) for p in plans)} networks")
+            yield Phase("training")
         if len(batches.sizes) > 1:
             before = sum(len(plan.members) for plan in tried.plans)
             yield BatchStart(number, len(batches.sizes), len(new), len(tried.plans), len(plans), before)

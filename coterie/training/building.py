@@ -50,7 +50,8 @@ def _built(
     """fitted: of each fold, preparation and output as they were fitted."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(member.key)
-        network = _in_precision(network_of(member.candidate.family, arena.dataset), arena.dtype)
+        network = network_of(member.candidate.family, arena.dataset)
+        network._apply(lambda numbers: placed(numbers, numbers.device, arena.dtype))
         rows = torch.from_numpy(arena.training[member.fold])
         if member.fold not in fitted:  # the same rows and, within a cohort, the same options
             assert arena.dataset.target is not None
@@ -71,18 +72,10 @@ def _built(
     return network
 
 
-def _in_precision(network: Network, dtype: torch.dtype) -> Network:
-    """The network with its numbers in this precision, but for buffers that need double precision."""
-    double = [
-        (module, name, buffer)
-        for module in network.modules()
-        for name, buffer in module.named_buffers(recurse=False)
-        if buffer.dtype == torch.float64
-    ]
-    network.to(dtype)
-    for module, name, buffer in double:
-        setattr(module, name, buffer)
-    return network
+def placed(numbers: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """On the device, in the precision of the training; what is kept in double precision stays so."""
+    double = numbers.dtype == torch.float64 and device.type != "mps"  # which has none
+    return numbers.to(device, None if double or not numbers.is_floating_point() else dtype)
 
 
 def objective_of(member: Member, network: Network, arena: Arena) -> Supervised | Unsupervised:

@@ -20,7 +20,7 @@ from coterie.models.shape import Shape
 from coterie.objectives.players import Player
 from coterie.randomness import fold as fold_in
 from coterie.training.arena import Arena
-from coterie.training.building import build_networks, objective_of
+from coterie.training.building import build_networks, objective_of, placed
 from coterie.training.captured import Captured, captured
 from coterie.training.compiled import Program, Unsuited
 from coterie.training.cost import cost_of
@@ -325,10 +325,7 @@ class Cohort:
         return optimizer.slots if optimizer else ()
 
     def _place(self, tensor: Tensor) -> Tensor:
-        """On the device, numbers in the precision of the training, but those that need double precision."""
-        double = tensor.dtype == torch.float64 and self.arena.device.type != "mps"  # which has none
-        own = tensor.is_floating_point() and not double
-        return tensor.to(self.arena.device, self.arena.dtype if own else None)
+        return placed(tensor, self.arena.device, self.arena.dtype)
 
 
 def member_id(member: Member) -> MemberId:

@@ -21,7 +21,9 @@ class Recipe(Spec):
         (*OPTIMIZERS, "exact"),
         help="the update rule; exact: the closed form of least squares and ridge",
     )
-    lr: float = number(2e-3, low=0, high=100, search=log(5e-4, 1e-2), help="learning rate")
+    lr: float = number(
+        2e-3, low=0, high=100, search=log(5e-4, 1e-2), help="learning rate; --fix lr=auto: by a range test"
+    )
     momentum: float = number(0.9, low=0, high=1, help="momentum of `momentum` and `nesterov`")
     beta1: float = number(0.9, low=0, high=0.99999, help="Adam: pace of the mean gradient")
     beta2: float = number(0.999, low=0, high=0.999999, help="Adam: pace of the mean squared gradient")
@@ -79,7 +81,8 @@ class Recipe(Spec):
     recompute: bool = flag(
         False,
         help="activations inside a network's blocks are computed again in the backward pass instead of kept "
-        "(activation checkpointing): the same numbers in less memory, for half as much time again",
+        "(activation checkpointing): the same numbers in less memory, for half as much time again; networks "
+        "are trained one after the other",
     )
     precision: str = choice(
         "single",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 
 import pytest
+from stand_ins import run
 
-from coterie.cli import main
 from coterie.cli.structure import GROUPS, in_groups, structure_of
 from coterie.cli.tables import EXAMPLES
 from coterie.data.bundled import BUILT_IN, SETS
@@ -21,12 +20,6 @@ from coterie.training.recipe import Recipe
 @pytest.fixture(autouse=True)
 def eighty(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-
-
-def run(line: str, capsys) -> tuple[int, str, str]:
-    status = main(shlex.split(line))
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def test_the_zoo_is_a_line_a_family_in_groups(capsys):

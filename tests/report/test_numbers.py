@@ -58,8 +58,28 @@ def test_a_share_is_perfect_only_when_it_is():
 def test_settings_durations_lists():
     assert n.setting([64, 64]) == "64, 64"
     assert n.setting(True) == "yes"
-    assert n.setting(0.00123) == "0.0012"
     assert n.setting([]) == "none"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.999, "0.999"),  # Adam's: not 1.00
+        (0.999999, "0.999999"),
+        (0.9, "0.9"),
+        (1.0, "1"),
+        (0.0, "0"),
+        (-0.5, "−0.5"),
+        (0.0077684, "0.007768"),
+        (1234.56, "1235"),
+        (1e-8, "10⁻⁸"),
+        (3.3e-6, "3.3 × 10⁻⁶"),
+        (1e6, "1,000,000"),
+        (float("inf"), "∞"),
+    ],
+)
+def test_numbers_of_a_setting_are_told_as_they_were_given(value, text):
+    assert n.setting(value) == text
     assert n.duration(1) == "1 second"
     assert n.duration(21.3) == "21 seconds"
     assert n.duration(9000) == "2.5 hours"

@@ -79,7 +79,9 @@ def test_who_goes_on_has_the_same_numbers_as_without(whole, tmp_path):
 def test_it_is_told_in_the_report_and_while_it_runs(whole, tmp_path):
     page = whole.report(tmp_path / "page.html").read_text()
     assert "2 pruned after 1 epoch<" in page
-    assert "after 12 % of their epochs the best 2 went on" in page
+    assert "after 1/8 of their epochs the best 2 went on, after 1/2 of their epochs the best one went" in page
+    assert "candidates that were pruned" in page
+    assert "Who was pruned is judged as it stood then" in page
     events = list(begun(patients(), "ill", out=tmp_path / "s", **HALVING).events())
     rounds = [e for e in events if isinstance(e, RoundStart)]
     assert [(r.number, r.rounds, r.candidates) for r in rounds] == [(0, 3, 8), (1, 3, 2), (2, 3, 1)]
@@ -135,6 +137,17 @@ def test_the_clock_ends_it_with_the_best_so_far(tmp_path):
     facts = study.run().facts
     assert not facts["finished"]
     assert facts["winner"]["family"] in ("mlp", "linear")
+
+
+@pytest.mark.parametrize("few", [{"candidates": 1}, {"fix": {"epochs": 1}}])
+def test_where_nobody_can_be_behind_all_learn_to_their_end(tmp_path, few):
+    study = begun(patients(), "ill", out=tmp_path / "s", **HALVING | few)
+    rounds = [event for event in study.events() if isinstance(event, RoundStart)]
+    assert len(rounds) == (3 if "fix" in few else 0)
+    assert {how for how, _ in ended(study).values()} == {"finished"}
+    page = study.report(tmp_path / "page.html").read_text()
+    assert "were pruned" not in page
+    assert "pruned nobody" in page or study.facts["compute"]["rounds"] == []
 
 
 def test_another_word_is_refused():

@@ -86,5 +86,5 @@ def test_stopped_and_resumed_it_ends_the_same(tmp_path, whole):
 def test_auto_is_for_the_learning_rate_alone():
     with pytest.raises(SpecError, match="weight_decay must be"):
         ct.fit("iris", fix={"weight_decay": "auto"})
-    with pytest.raises(SpecError, match="lr must be"):
-        ct.fit("iris", grid={"lr": ["auto"]})
+    with pytest.raises(SpecError, match="fixed, not tried"):
+        ct.fit("iris", grid={"lr": ["auto", "1e-3"]})

@@ -343,6 +343,8 @@ def test_a_storage_that_cannot_be_opened_is_refused_before_anything_is_written(t
         ({"search": "tpe", "fix": {}, "grid": {"lr": ("1e-3", "1e-2")}}, "A grid is tried whole"),
         ({"storage": "trials.log"}, "shared by searches that ask a sampler"),
         ({"search": "tpe", "storage": "postgresql://me:secret@host/db"}, "must hold no password"),
+        ({"search": "tpe", "storage": "sqlite://"}, "where others find the search"),
+        ({"search": "tpe", "storage": ""}, "where others find the search"),
         ({"search": "gp", "models": ("mlp", "linear")}, "searches over one family"),
         ({"search": "tpe", "fix": {"lr": "fast"}}, "lr must be a number"),
     ],
