@@ -48,6 +48,8 @@ from coterie.training.layout import Layout
 from coterie.training.outputs import outputs
 from coterie.training.step import NETWORK, Step, View
 
+AT_ONCE = 1 << 24  # numbers of all members that are held before they are averaged
+
 
 class Model:
     """An ensemble whose outputs are averaged: probabilities for classes, values for regression.
@@ -148,7 +150,14 @@ class Model:
 
     def output(self, data: Any, rows: np.ndarray | None = None) -> Tensor:
         """The members' average: (N, K) probabilities or values; rows: of these rows alone."""
-        return self.member_output(data, rows).double().mean(0)
+        dataset = self.dataset(data, with_target=self.task == "text")
+        at = torch.arange(len(dataset)) if rows is None else torch.from_numpy(np.asarray(rows))
+        if not len(at):
+            return torch.zeros(0, self.target.outputs, dtype=torch.float64)
+        inputs = self._inputs_by_parts(dataset)
+        parts = at.split(max(1, AT_ONCE // (len(self.flat) * self.schema.said)))
+        said = (outputs(self._step, self.flat, self.buffers, part, inputs) for part in parts)
+        return torch.cat([one.double().mean(0) for one in said])
 
     def predict_proba(self, data: Any, *, skip_bad: bool = False) -> np.ndarray:
         """(N, K) probabilities, columns as in `classes`; `ModelError` for values and texts.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coterie.study.study import Study
 
 TRAINING = ("training", "refitting")  # phases in which a study itself saves and stops
+UNSAVED = ("", "baselines", "assessing")  # … and those that leave nothing, and are repeated by a resume
 SHORT = ("epochs", "batch_size", "patience")
 
 
@@ -177,12 +178,15 @@ def _lead(begin: Callable[[Any], Study], asked: Namespace) -> int:
 
                 study = begin(verbs)
 
+                phase = ""
+
                 def stop() -> None:
+                    if phase in UNSAVED:
+                        raise KeyboardInterrupt  # of very many rows they take minutes
                     study.stop()
                     shown.stopping()
 
                 interrupts.watch(stop)
-                phase = ""
                 if study.finished:
                     shown.say("Nothing is left to do: this study is finished.")
                 else:  # a kill or a power cut will not say it

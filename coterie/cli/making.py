@@ -6,10 +6,9 @@ have; all others as a table, codes as either.
 
 from __future__ import annotations
 
-import io
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from coterie.cli.values import printable
 from coterie.cli.writing import WRITERS, Writer, write, writer
@@ -125,13 +124,13 @@ def _pixels(table: pl.DataFrame) -> np.ndarray | None:
     return None if raster is None else raster.images(table)
 
 
-def _numbers(array: np.ndarray, file: io.BytesIO) -> None:
+def _numbers(array: np.ndarray, file: BinaryIO) -> None:
     import numpy as np
 
     np.save(file, array)
 
 
-def _picture(images: np.ndarray, file: io.BytesIO) -> None:
+def _picture(images: np.ndarray, file: BinaryIO) -> None:
     """Images (N, C, H, W) side by side, from the darkest to the brightest that there is."""
     import numpy as np
     from PIL import Image

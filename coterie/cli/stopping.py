@@ -25,7 +25,7 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def watch(self, stop: Callable[[], None]) -> None:
-        """From now on the first signal calls `stop`, which may only set marks."""
+        """From now on the first signal calls `stop`, which may only set marks, or raise KeyboardInterrupt."""
         self._stop = stop
 
     def __enter__(self) -> Self:

@@ -87,9 +87,10 @@ def _scores(facts: Facts) -> list[str]:
     rival, row = _rival(facts), row_of(facts)
     names = chosen_measures(facts, test or validation)
     sure = "(95 %)" if test else "(± s.e.)"
+    judged = facts["data"].get("judged") or facts["data"]["test"]
     told = [
         [
-            f"On {count(facts['data']['test'], f'test {row}')}" if test else f"On validation {row}s",
+            f"On {count(judged, f'test {row}')}" if test else f"On validation {row}s",
             *map(measure, names),
         ],
         [f"network {sure}", *_column(test, validation, names)],

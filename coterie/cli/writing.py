@@ -8,19 +8,26 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from coterie.cli.values import plain
 from coterie.errors import DataError, SpecError
 
-Writer = Callable[[Any, io.BytesIO], object]
+Writer = Callable[[Any, BinaryIO], object]
+
+
+def _parquet(frame: Any, file: BinaryIO) -> None:
+    held = io.BytesIO()  # of a file, polars would not say that the disk is full
+    frame.write_parquet(held)
+    file.write(held.getbuffer())
+
 
 WRITERS: dict[str, Writer] = {
     ".csv": lambda frame, file: frame.write_csv(file),
     ".tsv": lambda frame, file: frame.write_csv(file, separator="\t"),
     ".jsonl": lambda frame, file: frame.write_ndjson(file),
     ".ndjson": lambda frame, file: frame.write_ndjson(file),
-    ".parquet": lambda frame, file: frame.write_parquet(file),
+    ".parquet": _parquet,
 }
 
 
@@ -58,19 +65,20 @@ def writer(out: str | None, data: str, known: Mapping[str, Writer] = WRITERS) ->
 
 def write(frame: Any, out: str | None, how: Writer) -> None:
     """Writes a result whole or not at all; to the standard output if `out` is None or "-"."""
-    held = io.BytesIO()
-    how(frame, held)
-    if out in (None, "-"):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(held.getbuffer())
-        return
-    path = Path(os.path.realpath(str(out)))  # a link keeps pointing to what it points to
-    if _special(path):
-        path.write_bytes(held.getbuffer())
+    path = None if out in (None, "-") else Path(os.path.realpath(str(out)))  # a link stays one
+    if path is None or _special(path):
+        held = io.BytesIO()
+        how(frame, held)
+        if path is not None:
+            path.write_bytes(held.getbuffer())
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(held.getbuffer())
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(held.getbuffer())
+        with beside.open("wb") as file:  # memory may have no room for the text of many rows
+            how(frame, file)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

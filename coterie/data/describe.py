@@ -8,7 +8,7 @@ from coterie.data.encode import category_codes
 from coterie.data.roles import Roles
 from coterie.data.schema import Column, Schema
 from coterie.data.table import Table
-from coterie.data.values import is_nested, numbers, says_missing, truth, words
+from coterie.data.values import SLICE, is_nested, numbers, says_missing, truth, words
 
 
 def describe(table: Table, roles: Roles, schema: Schema) -> list[dict[str, object]]:
@@ -37,6 +37,9 @@ def describe(table: Table, roles: Roles, schema: Schema) -> list[dict[str, objec
 
 def missing_cells(series: pl.Series, column: Column) -> np.ndarray:
     """(N,) bool: the cell holds nothing that this column's kind can use."""
+    if len(series) > SLICE:  # words take much memory
+        parts = series.to_frame().iter_slices(SLICE)
+        return np.concatenate([missing_cells(part.to_series(), column) for part in parts])
     if is_nested(series.dtype) or column.kind in ("image", "text"):
         return series.is_null().to_numpy()
     if column.role == "feature":

@@ -133,7 +133,7 @@ def usable_rows(table: Table, schema: Schema) -> tuple[np.ndarray, list[str]]:
             fix="Fill in the target, or use predict, which needs none.",
         )
     lost = int((~good).sum())
-    notes = [f"{lost} of {len(good)} rows have no usable target and are left out."] if lost else []
+    notes = [f"{lost:,} of {len(good):,} rows have no usable target and are left out."] if lost else []
     return np.flatnonzero(good), notes
 
 

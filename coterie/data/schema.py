@@ -178,6 +178,15 @@ class Schema:
         return (max(t for t, _ in found), sum(f for _, f in found)) if found else None
 
     @property
+    def said(self) -> int:
+        """How many numbers a model says of a row: K, of each step where every step has an answer."""
+        assert self.target is not None
+        if self.target.task == "text":  # of each token how probable it was, and whether it was said
+            return 2 * self.target.shape[0]
+        steps = self.sequence[0] if self.target.each_step and self.sequence else 1
+        return max(1, steps * self.target.outputs)
+
+    @property
     def tokens(self) -> tuple[int, int] | None:
         """(T, V): the most tokens of a row and entries of the vocabulary, if rows have text."""
         for column in self.of_kind("text"):

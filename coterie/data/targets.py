@@ -93,7 +93,7 @@ def read_target(
     _something_to_learn(record, y[keep])
     lost = int((~keep).sum())
     if lost:
-        notes.append(f"{lost} of {len(keep)} rows have no usable target and are left out.")
+        notes.append(f"{lost:,} of {len(keep):,} rows have no usable target and are left out.")
     return record, y, keep
 
 

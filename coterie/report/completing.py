@@ -16,7 +16,7 @@ _NOTHING: dict[str, Any] = {
 }  # fmt: skip
 _NO_DATA: dict[str, Any] = {
     "source": "", "sha256": "", "notes": [], "rows": 0, "unusable_rows": 0, "development": 0, "test": 0,
-    "split": "", "folds": 0, "columns": [],
+    "judged": 0, "split": "", "folds": 0, "columns": [],
 }  # fmt: skip
 
 
@@ -27,4 +27,5 @@ def complete(facts: dict[str, Any]) -> dict[str, Any]:
     known = {key: value for key, value in facts.items() if value is not None}
     whole = copy.deepcopy(_NOTHING) | known
     whole["data"] = copy.deepcopy(_NO_DATA) | whole["data"]
+    whole["data"]["judged"] = whole["data"]["judged"] or whole["data"]["test"]
     return whole

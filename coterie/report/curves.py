@@ -86,7 +86,7 @@ def learning_curves(
         xlabel="epoch",
         ylabel=f"{plain(label, 40)} on {'validation' if part == 'validation' else 'training'} rows",
     )
-    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
     legend(ax, handles, labels, "above")
     return ax
 
@@ -123,7 +123,7 @@ def winner_curves(
         return say(ax, "No curve was recorded.")
     _set_range(ax, finite(np.concatenate(every)), np.concatenate(steady))
     ax.set(xlabel="epoch", ylabel=plain(label, 40))
-    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
     legend(ax, handles, labels, "above")
     return ax
 

@@ -49,6 +49,7 @@ def render(facts: dict[str, Any], arrays: dict[str, Any], curves: Sequence[dict[
         "scores": _all_scores(facts),
         "beside": beside,
         "where": where,
+        "fitted": max((b["drawn"][0] for b in facts["baselines"] if b.get("drawn")), default=0),
         "ranked": ranking(facts["candidates"], facts["metric"]["maximise"])[:MOST_CANDIDATES],
         "batches": (facts["compute"] or {}).get("sampler"),
         "columns": facts["data"]["columns"][:MOST_COLUMNS],
@@ -93,7 +94,7 @@ def _template() -> Template:
 
 def _steps(facts: dict[str, Any], arrays: dict[str, Any]) -> int:
     """How many steps the figures are of, where every step of a row has an answer; else 0."""
-    part, rows = ("test", "test") if facts["test"] else ("oof", "development")
+    part, rows = ("test", "judged") if facts["test"] else ("oof", "development")
     judged = arrays.get(f"{part}_target")
     return len(judged) if judged is not None and len(judged) > facts["data"][rows] else 0
 

@@ -229,15 +229,22 @@ def lower_is_better(name: str) -> bool:
     return name.removesuffix("_macro").removesuffix("_micro") in LOWER_IS_BETTER
 
 
+def tested(facts: Mapping[str, Any]) -> str:
+    """The test rows that scores are of; of very many some were drawn."""
+    data = facts["data"]
+    judged = data.get("judged") or data["test"]
+    few = f", drawn from {data['test']:,}" if judged < data["test"] else ""
+    return count(judged, f"test {row_of(facts)}") + few
+
+
 def honesty(facts: dict[str, Any]) -> str:
     """What the scores on the page are worth: scored on a test set, on validation rows only, or on nothing."""
-    data, scored = facts["data"], int(number(facts["test_scored"]) if facts["test_scored"] is not None else 0)
+    scored = int(number(facts["test_scored"]) if facts["test_scored"] is not None else 0)
     if facts["test"]:
         row = row_of(facts)
         what = "whose starts were" if acts(facts) else "that were"
         kept = (
-            f"Scores are on {count(data['test'], f'test {row}')} {what} set aside before anything was looked "
-            "at. "
+            f"Scores are on {tested(facts)} {what} set aside before anything was looked at. "
             f"A range in small print is a 95 % interval: with other test {row}s of the same kind, a score "
             "somewhere in it would be no surprise."
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from coterie.metrics.intervals import Interval
 from coterie.model import Model
 from coterie.study.baseline import Baseline
 from coterie.study.importance import permutation_importance
+from coterie.study.judging import drawn, most, said_of
 from coterie.study.later import score_table
 from coterie.study.looking import response, worst_rows
 from coterie.study.problem import Problem
@@ -75,13 +77,13 @@ def assess(
     test = score_test_rows(problem, model)
     on = test if test is not None else unseen
     parts = list(members) if members is not None else _by_fold(problem, unseen)
-    validation = fold_scores(parts, task, problem.folds)
+    validation = fold_scores(parts, task, problem.split.folds)
     test_scores = interval_scores(test, task, seed) if test is not None else {}
     beside = [baseline_facts(problem, baseline, seed) for baseline in baselines]
     comparison = best_comparison(problem, on, baselines, beside, metric, seed)
     accuracy = validation.get("accuracy", {}).get("mean", math.nan)
     intervals = prediction_intervals(unseen, test) if unseen and task == "regression" else None
-    judged = on if on is not None else _seen(problem, model)
+    judged = on if on is not None else _seen(problem, model, seed)
     rows = problem.dataset.rows[judged.positions]
     worth, note = permutation_importance(
         model,
@@ -187,9 +189,9 @@ def _by_fold(problem: Problem, unseen: Judged | None) -> list[Judged]:
     return [part for part in parts if len(part)]
 
 
-def _seen(problem: Problem, model: Model) -> Judged:
+def _seen(problem: Problem, model: Model, seed: int) -> Judged:
     """Development rows, for what says how a model works and not how good it is."""
-    at = problem.development
+    at = drawn(problem.development, most(problem.schema), seed)
     return judge("development", problem.dataset, at, model.output(problem.dataset, at))
 
 
@@ -209,7 +211,8 @@ def baseline_facts(problem: Problem, baseline: Baseline, seed: int) -> Facts:
         "name": baseline.name,
         "label": baseline.label,
         "note": baseline.note,
-        "validation": fold_scores(_baseline_parts(problem, baseline), task, problem.folds),
+        "drawn": baseline.drawn,
+        "validation": fold_scores(_baseline_parts(problem, baseline), task, problem.split.folds),
         "test": {} if test is None else interval_scores(test, task, seed, BASELINE_RESAMPLES),
     }
 
@@ -240,7 +243,8 @@ def best_comparison(
         other = pooled(_baseline_parts(problem, baseline))
         other = other.part(np.isin(other.positions, network.positions))
     assert other is not None
-    return compare(network, other, name, baseline.label, metric, seed, validated)
+    found = compare(network, other, name, baseline.label, metric, seed, validated)
+    return replace(found, drawn=baseline.drawn)
 
 
 def _baseline_on_test(problem: Problem, baseline: Baseline) -> Judged | None:
@@ -266,11 +270,12 @@ def data_facts(problem: Problem) -> Facts:
     return {
         "source": problem.table.source,
         "sha256": problem.table.sha256,
-        "notes": list(problem.notes),
+        "notes": [*problem.notes, *said_of(problem)],
         "rows": problem.table.frame.height,
         "unusable_rows": int((~problem.roles.keep).sum()),
         "development": len(problem.development),
-        "test": len(problem.test),
+        "test": len(problem.split.test),
+        "judged": len(problem.test),
         "split": problem.split.kind,
         "folds": len(problem.folds),
         "columns": describe(problem.table, problem.roles, problem.schema),

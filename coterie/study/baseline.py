@@ -18,7 +18,8 @@ class Baseline:
     name, label: as stored and as read. validation: (n_val, K) for each fold, in the order of the fold's
     validation positions; () without folds. test: (n_test, K), or None without test rows. Probabilities or
     values, as a model's output; with a T before K where every step has an answer. note: what was used;
-    where `failed`, why, and there are no predictions.
+    where `failed`, why, and there are no predictions. drawn: on how many training rows it was fitted, and of
+    how many these were drawn; None if on all.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Baseline:
     test: Tensor | None
     note: str
     failed: bool = False
+    drawn: tuple[int, int] | None = None

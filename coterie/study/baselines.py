@@ -73,11 +73,12 @@ def fit_baselines(
                 yield Baseline(kind.name, kind.label, (), None, f"It could not be fitted: {reason}", True)
                 continue
         note = kind.describe(task == "regression", size)
-        if rows > MOST_ROWS and kind.inputs is not None:
+        drawn = (MOST_ROWS, rows) if rows > MOST_ROWS and kind.inputs is not None else None
+        if drawn:
             note += f" Fitted on {MOST_ROWS:,} of {rows:,} training rows, drawn at random."
         averaged = torch.from_numpy(np.mean([on_test for _, on_test in found], axis=0)) if len(test) else None
         validation = tuple(torch.from_numpy(on_fold) for on_fold, _ in found) if folds else ()
-        yield Baseline(kind.name, kind.label, validation, averaged, note.strip())
+        yield Baseline(kind.name, kind.label, validation, averaged, note.strip(), drawn=drawn)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from coterie.study.gap_baselines import fit_gap_baselines
 from coterie.study.growth import growth_of
 from coterie.study.halving import rounds_of
 from coterie.study.initial import Posed
+from coterie.study.judging import judging
 from coterie.study.planning import device_of, metric_of
 from coterie.study.problem import Problem
 from coterie.study.question import Question
@@ -52,9 +53,9 @@ def course(
     """All that is left to do of a study, event by event.
 
     folder: the study's, locked by this process; asked: its study.json; everything: what is fixed before
-    training; clock: its time, by which it is stopped too.
+    training; clock: its time, by which it is stopped too. Of very many rows only some validate and test.
     """
-    problem, start = everything.problem, everything.start
+    problem, start = judging(everything.problem, question.seed), everything.start
     metric, device = metric_of(question, problem), device_of(question.device)
     all_rows = ((problem.development, np.empty(0, dtype=np.int64)),)
     arena = Arena.of(problem.dataset, problem.folds or all_rows, device, start=start)

@@ -30,7 +30,7 @@ def score_candidates(
             scores.setdefault(index, []).append(
                 MemberScore(member.fold, member.seed, r.score, r.best_epoch, r.epochs, r.status)
             )
-    sizes = [(len(t), len(v)) for t, v in problem.folds] or [(len(problem.development), 0)]
+    sizes = [(len(t), len(v)) for t, v in problem.split.folds] or [(len(problem.development), 0)]
     n_train, n_validation = (round(float(np.mean(part))) for part in zip(*sizes, strict=True))
     return [
         scored(
@@ -75,21 +75,21 @@ def out_of_fold(problem: Problem, model: Model) -> tuple[np.ndarray, Tensor]:
 
     Averaged over seeds, and over folds where a row is in several validation parts.
     """
-    total: Tensor | None = None
-    counts = np.zeros(len(problem.dataset))
+    parts = []
     for fold, (_, validation) in enumerate(problem.folds):
         places = [p for p, member in enumerate(model.members) if member["fold"] == fold]
         if places and len(validation):
-            output = model.subset(places).output(problem.dataset, validation)
-            if total is None:
-                total = torch.zeros(len(problem.dataset), *output.shape[1:], dtype=output.dtype)
-            total[torch.from_numpy(validation)] += output
-            counts[validation] += 1
-    positions = np.flatnonzero(counts)
-    if total is None:
-        return positions, torch.zeros(0, model.target.outputs, dtype=torch.float64)
-    seen = torch.from_numpy(counts[positions])
-    return positions, total[positions] / seen.view(-1, *[1] * (total.ndim - 1))
+            parts.append((validation, model.subset(places).output(problem.dataset, validation)))
+    if not parts:
+        return np.empty(0, dtype=np.int64), torch.zeros(0, model.target.outputs, dtype=torch.float64)
+    positions = np.unique(np.concatenate([validation for validation, _ in parts]))
+    total = torch.zeros(len(positions), *parts[0][1].shape[1:], dtype=parts[0][1].dtype)
+    seen = torch.zeros(len(positions), dtype=torch.float64)
+    for validation, output in parts:
+        at = torch.from_numpy(np.searchsorted(positions, validation))
+        total[at] += output
+        seen[at] += 1
+    return positions, total / seen.view(-1, *[1] * (total.ndim - 1))
 
 
 def rows_of(dataset: Dataset, positions: np.ndarray) -> Dataset:

@@ -19,6 +19,7 @@ from coterie.data.targets import target_values
 from coterie.errors import DataError
 from coterie.metrics.catalogue import metric_named
 from coterie.model import Model
+from coterie.study.judging import drawn, most
 from coterie.study.scores import (
     Judged,
     class_table,
@@ -39,8 +40,8 @@ def score_table(
 
     data: anything that `read` takes, with the columns that the model was trained on and its
     target. by: columns whose values are scored apart. skip_bad: leave out rows whose image files cannot be
-    read. Rows without a target, or of a class that the model
-    does not know, are left out, and that is said.
+    read. Rows without a target, or of a class that the model does not know, are left out, and of very many
+    rows some are drawn at random; either is said.
 
     Keys: source, task, target, classes, rows (scored), left_out, scores {metric: value, low, high}, look_at,
     per_class, confusion, threshold, intervals (with the coverage measured here), subgroups, warnings.
@@ -54,7 +55,12 @@ def score_table(
     for name in by:
         find_column(table, name, "A column to score by")
     rows, warnings = judgeable_rows(table, target)
-    labelled = target.task != "unsupervised"
+    labelled, usable = target.task != "unsupervised", len(rows)
+    rows = drawn(rows, most(model.schema), seed)
+    if len(rows) < usable:
+        warnings.append(
+            f"{len(rows):,} of {usable:,} rows are scored, drawn at random: that many say enough."
+        )
     dataset = encode_later(table, model.schema, rows, with_target=labelled, skip_bad=skip_bad)
     if not labelled:
         dataset = replace(dataset, target=torch.zeros(len(dataset), dtype=torch.int64))
@@ -69,7 +75,7 @@ def score_table(
         "target": list(target.names),
         "classes": list(target.classes),
         "rows": len(dataset),
-        "left_out": table.frame.height - len(dataset),
+        "left_out": table.frame.height - usable + len(rows) - len(dataset),
         "scores": scores,
         "look_at": None
         if metric is None

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from coterie.data.dataset import Dataset
 from coterie.data.scanned import Frame
-from coterie.data.values import numbers, says_missing, words
+from coterie.data.values import is_date, numbers, says_missing, words
 from coterie.metrics.catalogue import scores
 from coterie.metrics.classes import per_class
 from coterie.metrics.classification import confusion_matrix
@@ -248,7 +248,7 @@ def groups(series: pl.Series) -> Iterator[tuple[str, np.ndarray]]:
     plain = numbers(series)
     distinct = text.filter(~pl.Series(missing)).n_unique()
     if distinct > MOST_GROUPS and (np.isfinite(plain) | missing).all():
-        yield from _quarters(np.where(missing, np.nan, plain))
+        yield from _quarters(np.where(missing, np.nan, plain), series.dtype)
     else:
         counts = text.filter(~pl.Series(missing)).value_counts(sort=True)
         common = counts.sort(["count", text.name], descending=[True, False])[text.name].to_list()
@@ -265,8 +265,12 @@ def groups(series: pl.Series) -> Iterator[tuple[str, np.ndarray]]:
         yield "missing", missing
 
 
-def _quarters(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Four groups of about equal size by value."""
+def _quarters(x: np.ndarray, dtype: pl.DataType) -> Iterator[tuple[str, np.ndarray]]:
+    """Four groups of about equal size by value; dtype: of the column, which says how a value is spelled."""
+
+    def spelled(value: float) -> str:
+        return str(pl.Series([int(value)]).cast(dtype)[0]) if is_date(dtype) else f"{value:.6g}"
+
     edges = np.unique(np.nanquantile(x, [0.25, 0.5, 0.75], method="higher"))
     bounds = [-np.inf, *edges, np.inf]
     for low, high in pairwise(bounds):
@@ -274,9 +278,10 @@ def _quarters(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         if not inside.any():
             continue
         if low == -np.inf:
-            name = f"below {high:.6g}"
+            name = f"below {spelled(high)}"
         else:
-            name = f"from {low:.6g}" if high == np.inf else f"{low:.6g} to below {high:.6g}"
+            low_name = spelled(low)
+            name = f"from {low_name}" if high == np.inf else f"{low_name} to below {spelled(high)}"
         yield name, inside
 
 

@@ -24,6 +24,7 @@ from coterie.training.recipe import Recipe
 
 AUTO = "auto"  # of a learning rate that a range test finds
 ROUNDS = 4  # in which a sampler is asked
+SEEN, FEWEST = 50_000_000, 3  # rows that a member is shown in all, of a very large table; and epochs at least
 LONGEST = 1000  # epochs, of a family whose training is counted in steps
 # the families that are tried where none is named, by what the data hold
 DEFAULT = {
@@ -121,10 +122,13 @@ def batch_sizes(count: int, families: int) -> tuple[int, ...]:
 
 def advice(rows: int) -> dict[str, Any]:
     """Batch size and epochs that suit a number of training rows: enough steps on small tables, not too many
-    on large ones."""
+    on large ones. Beyond 2.5 million rows a member takes as many steps as of so many: its rows differ all the
+    more.
+    """
     batch = 2 ** round(math.log2(min(max(rows / 20, 32), 64 if rows < 20_000 else 1024)))
     steps = -(-rows // batch)
-    epochs = min(200, max(60 if rows < 20_000 else 20, -(-1000 // steps)))
+    usual = 60 if rows < 20_000 else max(FEWEST, min(20, SEEN // rows))
+    epochs = min(200, max(usual, -(-1000 // steps)))
     return {"batch_size": batch, "epochs": epochs, "patience": max(10, epochs // 5)}
 
 

@@ -27,7 +27,7 @@ class Comparison:
     """The network against a baseline by one metric, both on the same rows.
 
     difference: network minus baseline, with its paired interval. by_validation: the baseline is the best
-    by validation (else, for want of folds, the best on these very rows).
+    by validation (else, for want of folds, the best on these very rows). drawn: as of `Baseline`.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Comparison:
     on: str
     rows: int
     by_validation: bool = True
+    drawn: tuple[int, int] | None = None
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
@@ -159,10 +160,12 @@ def _advice(family: str, baseline: str, rival: str) -> str:
 
 def _caveat(c: Comparison, folds: bool) -> str:
     if c.on != "test":
-        return "; but the network was chosen by these rows, and no test rows were kept to confirm it"
-    if not c.by_validation:
-        return "; without folds, that baseline was picked by these same rows"
-    return ""
+        said = "; but the network was chosen by these rows, and no test rows were kept to confirm it"
+    else:
+        said = "" if c.by_validation else "; without folds, that baseline was picked by these same rows"
+    if c.drawn:
+        said += f"; that baseline was fitted on {c.drawn[0]:,} of {c.drawn[1]:,} training rows"
+    return said
 
 
 def _the(name: str, label: str) -> str:

@@ -48,6 +48,14 @@ def test_after_training_a_signal_is_taken_between_two_events(verbs, capsys):
     assert "writing the report" not in err
 
 
+@pytest.mark.parametrize("phases", [(), ("training", "baselines"), ("training", "assessing")])
+def test_what_leaves_nothing_ends_at_once(verbs, capsys, phases):
+    verbs.study = FakeStudy(*map(Phase, phases), interrupt(), lambda: pytest.fail("went on"))
+    got, out, err = run("fit digits", capsys)
+    assert (got, out) == (130, "")
+    assert err.splitlines()[-1] == "Stopped, and saved. Go on with: coterie resume runs/toy-1"
+
+
 def test_a_signal_after_everything_is_written_changes_nothing(verbs, capsys):
     verbs.study = FakeStudy(Phase("training"), Phase("report"), interrupt())
     assert run("fit digits", capsys)[0] == 0

@@ -1,10 +1,12 @@
 """The verbs that use a model: predict, report, evaluate, inspect, generate."""
 
+import errno
 import json
 import os
 import shlex
 import types
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 import pytest
@@ -87,6 +89,16 @@ def test_where_predictions_go(model, tmp_path):
     write(frame, str(link), WRITERS[".csv"])
     assert link.is_symlink()
     assert real.read_text().startswith("prediction,p\n")
+
+    def full(_: object, file: BinaryIO) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = real.read_bytes()
+    with pytest.raises(OSError, match="No space"):
+        write(frame, str(real), full)
+    assert real.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["link.csv", "real.csv"]
 
 
 def test_a_threshold_needs_two_classes(model, capsys, monkeypatch):

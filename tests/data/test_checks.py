@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from sklearn import datasets
 
+from coterie.data import describe as describing
 from coterie.data.checks import capacity_warning, check, outside_warnings, shared
 from coterie.data.describe import describe
 from coterie.data.encode import encode
@@ -148,12 +149,14 @@ def test_values_outside_what_was_trained_on() -> None:
     assert got[1].startswith("2 values of 'town' were not seen")
 
 
-def test_describe_counts_missing_as_the_kind_sees_it() -> None:
+def test_describe_counts_missing_as_the_kind_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = clean(
         town=["Ulm", "?", "Bonn", None] * 50, x=["1.5", "2", "oops", "3"] * 2 + ["2.5"] * (N - 8), k=[1] * N
     )
     table, roles, schema = study(frame)
     facts = {fact["name"]: fact for fact in describe(table, roles, schema)}
+    monkeypatch.setattr(describing, "SLICE", 7)  # long columns are looked at in slices
+    assert describe(table, roles, schema) == list(facts.values())
     assert list(facts) == frame.columns
     assert (facts["town"]["missing"], facts["town"]["distinct"]) == (0.5, 2)
     assert (facts["x"]["missing"], facts["x"]["distinct"]) == (0.01, 4)

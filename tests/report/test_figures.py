@@ -259,3 +259,11 @@ def test_regions_of_values_have_a_scale():
     ax = figures.decision_regions(response, target="price")
     assert len(ax.get_figure().axes) == 2
     assert to_svg(ax, "alt", "k")
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_no_tick_stands_between_two_epochs(epochs):
+    curves = _curves(1, epochs=epochs)
+    for ax in (figures.learning_curves(curves, 0), figures.winner_curves(curves, 0)):
+        ticks = ax.get_xticks()
+        assert (ticks == ticks.round()).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -181,7 +182,17 @@ def test_without_folds_the_best_baseline_is_that_of_the_test_rows_and_that_is_sa
     facts, arrays, _ = assessed(problem, question, Fake(problem, members=1), baselines=[constant(problem)])
     assert facts["validation"] == {}
     assert "picked by these same rows" in facts["verdict"]
-    render(facts, arrays, [])
+    assert "and trained on the same rows" in render(facts, arrays, [])
+
+
+def test_the_page_says_that_baselines_saw_fewer_rows():
+    problem, question = posed("binary")
+    few = replace(constant(problem), drawn=(40, 70))
+    facts, arrays, _ = assessed(problem, question, baselines=[few])
+    page = render(facts, arrays, [])
+    assert "baselines were fitted on 40 rows that were drawn at random" in page
+    assert "trained on the same rows" not in page
+    assert "fitted on 40 of 70 training rows" in facts["verdict"]
 
 
 def test_no_rows_means_no_rows():

@@ -32,6 +32,14 @@ def test_groups_are_few_whole_and_named():
     assert next(iter(ages)) == "below 25"
     assert list(ages)[-1] == "missing"
     assert len(ages) == 5
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 2, 9), eager=True)
+    assert sizes(days) == {
+        "below 2020-01-11": 10,
+        "2020-01-11 to below 2020-01-21": 10,
+        "2020-01-21 to below 2020-01-31": 10,
+        "from 2020-01-31": 10,
+    }
+    assert next(iter(sizes(days.cast(pl.Datetime("ms"))))) == "below 2020-01-11 00:00:00"
 
 
 def test_small_groups_are_flagged():

@@ -230,6 +230,7 @@ def test_large_tables_are_sampled_and_have_no_support_vectors(monkeypatch):
     x, y = blobs()
     found = fitted(made(x, y), "multiclass", 3)
     assert "Fitted on 40 of 67 training rows" in found["logistic"].note
+    assert (found["logistic"].drawn, found["dummy"].drawn) == ((40, 67), None)
     assert "Fitted on" not in found["dummy"].note
 
     def names(rows: int, columns: int, development: int) -> list[str]:

@@ -9,7 +9,7 @@ from coterie.errors import SpecError
 from coterie.models.catalogue import FAMILIES
 from coterie.models.shape import Shape
 from coterie.spec import hypers
-from coterie.study.search import number_of_candidates, propose, searched
+from coterie.study.search import advice, number_of_candidates, propose, searched
 from coterie.training.recipe import Recipe
 
 
@@ -182,3 +182,8 @@ def test_fewer_candidates_where_a_network_takes_minutes():
     points = Shape(indicator=(False,))
     assert number_of_candidates(points) == number_of_candidates(points, ("vae", "mlp")) == 16
     assert number_of_candidates(points, ("vae", "gan")) == 4
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(1_000, 63), (50_000, 21), (2_400_000, 20), (16_000_000, 3)])
+def test_epochs_are_fewer_the_more_rows_there_are(rows, epochs):
+    assert advice(rows)["epochs"] == epochs

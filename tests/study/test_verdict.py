@@ -53,6 +53,11 @@ def test_a_win_says_so_with_numbers_and_the_baseline():
     assert text.endswith(".")
 
 
+def test_a_baseline_that_saw_fewer_rows_is_said_to_have():
+    text = said(compared(-0.08, -0.04, drawn=(200, 1000)))
+    assert text.endswith("; that baseline was fitted on 200 of 1,000 training rows.")
+
+
 def test_a_baseline_that_wins_comes_first_and_is_advised():
     text = said(compared(0.04, 0.08))
     assert text.startswith("Logistic regression does better than the network, so use that")
