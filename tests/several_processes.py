@@ -1,15 +1,19 @@
-"""Processes that work on one cohort, for tests: this one as the first, the others forked from it."""
+"""Processes that work on one cohort, for tests: this one as the first, the others at its service.
+
+The others are forked from a process that has imported what they need and done nothing else. Forked from this
+one they would inherit what earlier tests left in it, and that does not outlive a fork: once autograd has
+threads (one trace is enough where PyTorch is built with CUDA) it refuses to work in the child, and a process
+group that is collected in the child waits for threads that are not there.
+"""
 
 import contextlib
 import multiprocessing
-import os
 import time
-import warnings
-from datetime import timedelta
 
 import pytest
 import torch
 import torch.distributed as dist
+from another_process import SECONDS, other
 from small_cohorts import cohort_of
 
 from coterie.errors import StudyError
@@ -18,28 +22,19 @@ from coterie.training.events import CohortEnd, EpochEnd
 from coterie.training.loop import train
 from coterie.training.plan import CohortPlan
 from coterie.training.ranks import Ranks
-from coterie.training.spread import Spread, serve
+from coterie.training.spread import Spread
 
-SECONDS = timedelta(seconds=60)
-
-
-def _other(rank: int, world: int, store: str) -> None:
-    dist.init_process_group("gloo", init_method=store, rank=rank, world_size=world, timeout=SECONDS)
-    with contextlib.suppress(StudyError):
-        serve(Ranks(rank, world))
-    os._exit(0)
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["torch._dynamo", "coterie.training.sharded", "coterie.training.spread"])
 
 
 @contextlib.contextmanager
 def processes(world, folder):
     """This process as the first of so many, and the others' handles."""
     store = f"file://{folder}/store-{time.monotonic_ns()}"
-    context = multiprocessing.get_context("fork")
-    others = [context.Process(target=_other, args=(r, world, store), daemon=True) for r in range(1, world)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons: forks beside threads
-        for other in others:
-            other.start()
+    others = [CONTEXT.Process(target=other, args=(r, world, store), daemon=True) for r in range(1, world)]
+    for process in others:
+        process.start()
     dist.init_process_group("gloo", init_method=store, rank=0, world_size=world, timeout=SECONDS)
     ranks = Ranks(0, world)
     try:
@@ -48,8 +43,8 @@ def processes(world, folder):
         with contextlib.suppress(StudyError):
             ranks.broadcast(("end", None))
         dist.destroy_process_group()
-        for other in others:
-            other.join(20)
+        for process in others:
+            process.join(20)
 
 
 def ended(cohort, events, commands=None):

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # before processes join, see `leave`
 
 from coterie.errors import StudyError
 
@@ -73,7 +74,14 @@ def _one_each(world: int) -> bool:
 
 
 def leave() -> None:
-    """Parts from the other processes."""
+    """Parts from the other processes: the group's threads end here.
+
+    They must end before the interpreter does: one of them may still have to let go of the last tensor that
+    was sent, for which it waits for Python's lock, and a thread that waits for it while Python ends takes the
+    whole process down. A group ends when nobody holds it, and `torch.distributed.nn.functional` holds for
+    good, as default arguments, the one that it finds when it is imported. PyTorch imports it at a gradient,
+    so it is imported here before any group is there.
+    """
     if dist.is_initialized():
         dist.destroy_process_group()
     ranks.cache_clear()
