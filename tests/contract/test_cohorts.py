@@ -375,10 +375,11 @@ def test_epochs_are_whole_permutations_of_a_members_own_rows() -> None:
     seen = []
     for _ in range(2):
         draw = cohort.draw()
+        rows, present = torch.stack(draw.rows), torch.stack(draw.present).bool()
         for place, one in enumerate(cohort.members):
-            rows = draw.rows[:, place][draw.present[:, place].bool()]
-            assert sorted(rows.tolist()) == sorted(FOLDS[one.fold][0].tolist())
-        seen.append(draw.rows[:, 0].tolist())
+            mine = rows[:, place][present[:, place]]
+            assert sorted(mine.tolist()) == sorted(FOLDS[one.fold][0].tolist())
+        seen.append(rows[:, 0].tolist())
         cohort.end_epoch(draw)
     assert seen[0] != seen[1]
 
