@@ -142,19 +142,16 @@ class Model:
         Of a text to be written: how probable each true token was, and whether it would have been said; the
         data must have that text.
         """
-        dataset = self.dataset(data, with_target=self.task == "text")
-        if not len(dataset if rows is None else rows):
+        at, inputs = self._asked(data, rows)
+        if not len(at):
             return self.flat.new_zeros(len(self.flat), 0, self.target.outputs)
-        at = torch.arange(len(dataset)) if rows is None else torch.from_numpy(np.asarray(rows))
-        return outputs(self._step, self.flat, self.buffers, at, self._inputs_by_parts(dataset))
+        return outputs(self._step, self.flat, self.buffers, at, inputs)
 
     def output(self, data: Any, rows: np.ndarray | None = None) -> Tensor:
         """The members' average: (N, K) probabilities or values; rows: of these rows alone."""
-        dataset = self.dataset(data, with_target=self.task == "text")
-        at = torch.arange(len(dataset)) if rows is None else torch.from_numpy(np.asarray(rows))
+        at, inputs = self._asked(data, rows)
         if not len(at):
             return torch.zeros(0, self.target.outputs, dtype=torch.float64)
-        inputs = self._inputs_by_parts(dataset)
         parts = at.split(max(1, AT_ONCE // (len(self.flat) * self.schema.said)))
         said = (outputs(self._step, self.flat, self.buffers, part, inputs) for part in parts)
         return torch.cat([one.double().mean(0) for one in said])
@@ -279,6 +276,12 @@ class Model:
     def inputs(self, dataset: Dataset) -> dict[str, Tensor]:
         """The inputs of a dataset, in the precision of the weights."""
         return {n: t.to(self.flat.dtype) if t.is_floating_point() else t for n, t in dataset.inputs.items()}
+
+    def _asked(self, data: Any, rows: np.ndarray | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The places of rows, None for all, and the inputs that they are places in."""
+        dataset = self.dataset(data, with_target=self.task == "text")
+        at = torch.arange(len(dataset)) if rows is None else torch.from_numpy(np.asarray(rows))
+        return at, self._inputs_by_parts(dataset)
 
     def _inputs_by_parts(self, dataset: Dataset) -> dict[str, Tensor]:
         """For what takes some rows at a time, and casts them: memory may have no room for all."""

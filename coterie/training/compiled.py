@@ -157,14 +157,17 @@ def any_number_of_groups() -> Iterator[None]:
     """
     from torch._inductor.lowering import fallback_handler, lowerings
 
-    aten, before = torch.ops.aten, dict(lowerings)
-    for packet in (aten.convolution, aten.convolution_backward):
-        called = fallback_handler(packet.default, add_to_fallback_set=False)
-        lowerings.update({packet: called, packet.default: called})
+    called: dict[Any, Any] = {}
+    for packet in (torch.ops.aten.convolution, torch.ops.aten.convolution_backward):
+        how = fallback_handler(packet.default, add_to_fallback_set=False)
+        called |= {packet: how, packet.default: how}
+    before = {op: lowerings[op] for op in called if op in lowerings}
+    lowerings.update(called)
     try:
         yield
-    finally:
-        lowerings.clear()
+    finally:  # these alone: a first compilation adds others, once a process
+        for op in called:
+            del lowerings[op]
         lowerings.update(before)
 
 

@@ -19,7 +19,7 @@ Told = tuple[Tensor, dict[str, Tensor]]  # losses (M,) and running buffers (M, â
 
 def in_groups(turn: Callable[[Given, Tensor], Told], given: Given, scratch: Tensor, size: int) -> Told:
     """The turn of groups of at most so many members, one after the other; 0: of all at once."""
-    places = evenly(len(given.flat), size)
+    places = evenly(given.members, size)
     if len(places) == 1:
         return turn(given, scratch)
     losses, running = zip(*(turn(given.some(place), scratch[place]) for place in places), strict=True)

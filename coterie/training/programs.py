@@ -58,7 +58,7 @@ def cache_folder() -> Path:
 def key_of(turn: Turn, given: Given, structure: tuple[object, ...]) -> str:
     """A name for the program of this turn. structure: what of candidate and data fixes the network."""
     sizes = [(part, name, tuple(t.shape[1:]), str(t.dtype)) for part, name, t in given.named()]
-    known = (structure, turn.player, len(given.flat) == 1, sizes, _machine(given.flat.device), _code())
+    known = (structure, turn.player, given.members == 1, sizes, _machine(given.flat.device), _code())
     return hashlib.sha256(repr(known).encode()).hexdigest()[:24]
 
 

@@ -23,7 +23,16 @@ from torch.func import grad_and_value, vmap
 from torch.nn.functional import conv1d
 
 from coterie.training import programs
-from coterie.training.compiled import Program, _check_free, build, compiler, leaves, suited, traced
+from coterie.training.compiled import (
+    Program,
+    _check_free,
+    any_number_of_groups,
+    build,
+    compiler,
+    leaves,
+    suited,
+    traced,
+)
 from coterie.training.given import Given
 from coterie.training.layout import Layout
 
@@ -164,6 +173,17 @@ def test_a_program_of_convolutions_serves_any_number_of_members(tmp_path):
     program = Program(path, torch.device("cpu"), turn.step)
     for members in (4, 2, 5, 1):
         assert programs.agree(turn, program, convolving(members))
+
+
+def test_what_a_compilation_registers_stays_and_convolutions_are_as_before():
+    from torch._inductor.lowering import lowerings  # takes a second to import
+
+    before = dict(lowerings)
+    with any_number_of_groups():
+        assert lowerings[torch.ops.aten.convolution] is not before[torch.ops.aten.convolution]
+        lowerings["registered"] = before
+    assert lowerings.pop("registered") is before
+    assert lowerings == before
 
 
 def test_sizes_that_a_compiler_has_fixed_are_noticed():
